@@ -1,0 +1,1 @@
+"""Benchmarks of tapegrad beside its peers; ``python -m bench`` at the repository root."""

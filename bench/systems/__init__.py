@@ -1,0 +1,15 @@
+"""The systems measured, one file each; the order is the order of the table's columns."""
+
+from bench.systems.autograd import Autograd
+from bench.systems.base import System
+from bench.systems.jax import Jax, JaxJit
+from bench.systems.python import Python
+from bench.systems.tapegrad import Tapegrad
+from bench.systems.torch import Torch
+from bench.systems.xad import Xad
+
+SYSTEMS: dict[str, type[System]] = {
+    system.name: system for system in (Tapegrad, Autograd, Jax, JaxJit, Torch, Xad, Python)
+}
+
+__all__ = ["SYSTEMS", "System"]

@@ -1,0 +1,134 @@
+#include "base/copy.hpp"
+
+#include <cstdlib>
+
+#include "base/iterate.hpp"
+
+namespace tapegrad {
+namespace {
+
+constexpr std::int64_t kTile = 32;  // two tiles of complex numbers fill a 32 KiB cache
+
+// The two arrays axis by axis, outermost first, with strides in bytes.
+struct Pair {
+  Dims shape;
+  Walker to, from;
+};
+
+// Puts the axes in the order of the memory of `to` (largest stride first) and merges neighbours
+// that both arrays walk as one.
+Pair collapse(Pair pair) {
+  auto& [shape, to, from] = pair;
+  auto swap = [&](std::size_t i, std::size_t j) {
+    std::swap(shape[i], shape[j]);
+    std::swap(to.strides[i], to.strides[j]);
+    std::swap(from.strides[i], from.strides[j]);
+  };
+  for (std::size_t i = 1; i < shape.size(); ++i)
+    for (std::size_t j = i; j > 0 && std::abs(to.strides[j - 1]) < std::abs(to.strides[j]); --j)
+      swap(j - 1, j);
+  std::size_t axes = 0;
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] == 1) continue;
+    const bool merge = axes > 0 && to.strides[axes - 1] == to.strides[d] * shape[d] &&
+                       from.strides[axes - 1] == from.strides[d] * shape[d];
+    if (!merge) ++axes;
+    shape[axes - 1] = merge ? shape[axes - 1] * shape[d] : shape[d];
+    to.strides[axes - 1] = to.strides[d];
+    from.strides[axes - 1] = from.strides[d];
+  }
+  shape.resize(axes);
+  to.strides.resize(axes);
+  from.strides.resize(axes);
+  return pair;
+}
+
+template <std::size_t item>
+void copy_run(char* to, char* from, std::intptr_t n, std::intptr_t to_step, std::intptr_t step) {
+  if (to_step == item && step == item) {
+    std::memcpy(to, from, static_cast<std::size_t>(n) * item);
+  } else if (to_step == item) {
+    for (std::intptr_t i = 0; i < n; ++i) std::memcpy(to + i * item, from + i * step, item);
+  } else {
+    for (std::intptr_t i = 0; i < n; ++i) std::memcpy(to + i * to_step, from + i * step, item);
+  }
+}
+
+// A plane whose fast axis differs between the arrays: `to` walks axis 1 fastest, `from` axis 0. In
+// tiles, so that every cache line is used whole.
+struct Plane {
+  std::int64_t n[2], to[2], from[2];
+};
+template <std::size_t item>
+void copy_plane(char* to, char* from, const Plane& plane) {
+  for (std::int64_t i0 = 0; i0 < plane.n[0]; i0 += kTile) {
+    const std::int64_t i1 = std::min(i0 + kTile, plane.n[0]);
+    for (std::int64_t j0 = 0; j0 < plane.n[1]; j0 += kTile) {
+      const std::int64_t columns = std::min(kTile, plane.n[1] - j0);
+      for (std::int64_t i = i0; i < i1; ++i)
+        copy_run<item>(to + i * plane.to[0] + j0 * plane.to[1],
+                       from + i * plane.from[0] + j0 * plane.from[1], columns, plane.to[1],
+                       plane.from[1]);
+    }
+  }
+}
+
+// The axis other than the last that `from` walks contiguously, or -1.
+int fast_axis(const Pair& pair, std::int64_t item) {
+  const int last = pair.shape.ndim() - 1;
+  if (last < 1 || std::abs(pair.from.strides[last]) <= item) return -1;
+  for (int d = 0; d < last; ++d)
+    if (std::abs(pair.from.strides[d]) == item) return d;
+  return -1;
+}
+
+template <std::size_t item>
+void copy_items(Pair pair) {
+  const int fast = fast_axis(pair, item);
+  const std::array<Walker, 2> walkers{pair.to, pair.from};
+  if (fast < 0) {
+    for_each_run<2>(pair.shape, walkers, [](char** p, std::intptr_t n, const std::intptr_t* s) {
+      copy_run<item>(p[0], p[1], n, s[0], s[1]);
+    });
+    return;
+  }
+  Plane plane;
+  const int axes[] = {fast, pair.shape.ndim() - 1};
+  for (int k = 0; k < 2; ++k) {
+    plane.n[k] = pair.shape[axes[k]];
+    plane.to[k] = pair.to.strides[axes[k]];
+    plane.from[k] = pair.from.strides[axes[k]];
+    pair.shape[axes[k]] = 1;
+  }
+  for_each_run<2>(pair.shape, walkers, [&](char** p, std::intptr_t n, const std::intptr_t* s) {
+    for (std::intptr_t i = 0; i < n; ++i) copy_plane<item>(p[0] + i * s[0], p[1] + i * s[1], plane);
+  });
+}
+
+}  // namespace
+
+void copy_into(const Array& from, const Array& to) {
+  ensure(from.dtype() == to.dtype(), "a copy keeps the dtype");
+  if (from.shape() == to.shape() && from.contiguous() && to.contiguous()) {
+    std::memcpy(to.data(), from.data(), static_cast<std::size_t>(to.nbytes()));
+    return;
+  }
+  if (!(broadcast_shapes(from.shape(), to.shape()) == to.shape()))
+    throw Error("cannot broadcast shape " + from.shape().str() + " to " + to.shape().str());
+  const Pair pair = collapse({to.shape(), walk(to, to.shape()), walk(from, to.shape())});
+  switch (itemsize(to.dtype())) {
+    case 1: return copy_items<1>(pair);
+    case 4: return copy_items<4>(pair);
+    case 8: return copy_items<8>(pair);
+    default: return copy_items<16>(pair);
+  }
+}
+
+Array contiguous(const Array& a) {
+  if (a.contiguous()) return a;
+  Array out = Array::empty(a.dtype(), a.shape());
+  copy_into(a, out);
+  return out;
+}
+
+}  // namespace tapegrad

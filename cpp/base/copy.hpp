@@ -1,0 +1,16 @@
+// Copies between strided arrays. Called wherever contiguous memory is wanted and by the ops that
+// overwrite a part of an array.
+#pragma once
+
+#include "base/array.hpp"
+
+namespace tapegrad {
+
+// to[...] = from, broadcast to the shape of `to`. One dtype; the two do not overlap. Raises Error
+// when the shape of `from` does not broadcast to that of `to`.
+void copy_into(const Array& from, const Array& to);
+
+// `a` itself if it is C-contiguous, else a copy that is.
+Array contiguous(const Array& a);
+
+}  // namespace tapegrad

@@ -1,0 +1,74 @@
+// Any op applied to arrays: the one way values of array nodes come about.
+#include <vector>
+
+#include "base/copy.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/rules.hpp"
+
+namespace tapegrad {
+namespace {
+
+Array converted(const Array& a, DType dtype) {
+  const std::int64_t code[] = {static_cast<std::int64_t>(dtype)};
+  return evaluate(Op::cast, {a}, code);
+}
+
+Array fresh_copy(const Array& a) {
+  Array out = Array::empty(a.dtype(), a.shape());
+  copy_into(a, out);
+  return out;
+}
+
+// Operands that must share one dtype: all of them, but for the condition of `where` and indices.
+std::span<Array> computed_operands(Op op, std::span<Array> in) {
+  if (op == Op::where) return in.subspan(1);
+  if (op == Op::gather || op == Op::scatter_add) return in.first(1);
+  if (op == Op::put) return in.first(2);
+  return in;
+}
+
+void promote_all(std::span<Array> in) {
+  DType t = in[0].dtype();
+  for (auto& a : in) t = promote(t, a.dtype());
+  for (auto& a : in)
+    if (a.dtype() != t) a = converted(a, t);
+}
+
+Array evaluate_structured(Op op, std::span<Array> in, Attrs attrs) {
+  const Rules& rules = rules_of(op);
+  if (rules.view) return rules.view(in[0], attrs);
+  if (in.size() > 1) promote_all(computed_operands(op, in));
+  if (rules.update) {
+    Array base = std::move(in[0]);
+    if (!base.exclusive() || !base.contiguous()) base = fresh_copy(base);
+    rules.update(base, in.subspan(1), attrs);
+    return base;
+  }
+  std::array<Meta, 4> few;
+  std::vector<Meta> many;
+  std::span<Meta> metas(few.data(), std::min(in.size(), few.size()));
+  if (in.size() > few.size()) {
+    many.resize(in.size());
+    metas = many;
+  }
+  for (std::size_t i = 0; i < in.size(); ++i) metas[i] = in[i].meta();
+  const Meta meta = rules.shape(metas, attrs);
+  Array out = Array::empty(meta.dtype, meta.shape);
+  rules.value(in, attrs, out);
+  return out;
+}
+
+}  // namespace
+
+Array evaluate(Op op, std::span<Array> in, Attrs attrs) {
+  if (op == Op::alias) return in[0];
+  if (!is_elementwise(op)) return evaluate_structured(op, in, attrs);
+  DType t = in[0].dtype();
+  if (in.size() == 2) t = promote(t, in[1].dtype());
+  t = elementwise_dtype(op, t);
+  for (auto& a : in)
+    if (a.dtype() != t) a = converted(a, t);
+  return elementwise_value(op, in);
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,220 @@
+// matmul: NumPy's product for every number of axes. Values go through BLAS on views as they are;
+// short products are plain loops.
+#include <optional>
+
+#include "ops/matrix.hpp"
+
+namespace tapegrad {
+namespace {
+
+constexpr std::int64_t kSmall = 500;  // multiplications below which a loop beats a call of BLAS
+
+// ---- one product c = a b; c has contiguous rows, one after the other ----
+
+template <class T>
+void plain_product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
+  const std::int64_t n = c.cols;
+  for (std::int64_t i = 0; i < c.rows; ++i) {
+    T* out = c.row(i);
+    if (n == 1) {
+      T dot{};
+      for (std::int64_t l = 0; l < a.cols; ++l) dot += a(i, l) * b(l, 0);
+      *out = dot;
+      continue;
+    }
+    std::fill_n(out, n, T{});
+    for (std::int64_t l = 0; l < a.cols; ++l) {
+      const T x = a(i, l);
+      const T* row = b.row(l);
+      if (b.right == b.kItem)
+        for (std::int64_t j = 0; j < n; ++j) out[j] += x * row[j];
+      else
+        for (std::int64_t j = 0; j < n; ++j) out[j] += x * b(l, j);
+    }
+  }
+}
+
+// Row-major C = A B is column-major C' = B' A': the operands change places.
+template <class T>
+void gemm_product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
+  const Stored<T> left(a), right(b);
+  char ta = left.by_rows ? 'N' : 'T', tb = right.by_rows ? 'N' : 'T';
+  int m = blas_int(c.rows), n = blas_int(c.cols), k = blas_int(a.cols);
+  int la = left.lead, lb = right.lead;
+  T one(1), zero(0);
+  blas<T>().gemm(&tb, &ta, &n, &m, &k, &one, right.data, &lb, left.data, &la, &zero, c.row(0), &n);
+}
+
+// c and x are single columns, c of step `out_step` elements.
+template <class T>
+void gemv_product(const Matrix<T>& a, const Matrix<T>& x, T* out, int out_step) {
+  const Stored<T> left(a);
+  char t = left.by_rows ? 'T' : 'N';
+  int m = blas_int(left.by_rows ? a.cols : a.rows), n = blas_int(left.by_rows ? a.rows : a.cols);
+  int lead = left.lead;
+  T one(1), zero(0);
+  Array copy;
+  T* in = x.row(0);
+  std::int64_t step = x.down / x.kItem;
+  if (step == 0 || x.down % x.kItem != 0 || std::abs(step) > std::numeric_limits<int>::max()) {
+    copy = Array::empty(dtype_of<T>(), {x.rows});
+    in = copy.ptr<T>();
+    copy_rows(x, in);
+    step = 1;
+  }
+  if (step < 0) in += step * (x.rows - 1);  // BLAS wants the lowest address
+  int in_step = static_cast<int>(step);
+  blas<T>().gemv(&t, &m, &n, &one, left.data, &lead, in, &in_step, &zero, out, &out_step);
+}
+
+template <class T>
+void product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
+  const std::int64_t m = c.rows, n = c.cols, k = a.cols;
+  if (k <= 1 || m * n * k < kSmall || !loaded_blas<T>().gemm) return plain_product(a, b, c);
+  if (n == 1) return gemv_product(a, b, c.row(0), 1);
+  if (m == 1) return gemv_product(b.transposed(), a.transposed(), c.row(0), 1);
+  gemm_product(a, b, c);
+}
+
+// ---- stacks of products ----
+
+// A vector on the left is a row, on the right a column.
+template <class T>
+Matrix<T> left_matrix(const Array& a) {
+  if (a.ndim() > 1) return Matrix<T>::of(a);
+  return {a.data(), 1, a.shape()[0], a.strides()[0], a.strides()[0]};
+}
+template <class T>
+Matrix<T> right_matrix(const Array& b) {
+  if (b.ndim() > 1) return Matrix<T>::of(b);
+  return left_matrix<T>(b).transposed();
+}
+
+// The step in bytes with which the first `axes` axes can be walked as one, if they can.
+std::optional<std::int64_t> merged_step(const Array& a, int axes) {
+  std::int64_t step = 0, next = 0;
+  for (int i = axes; i-- > 0;) {
+    if (a.shape()[i] == 1) continue;
+    if (step == 0) step = a.strides()[i];
+    else if (a.strides()[i] != next) return std::nullopt;
+    if (step == 0) return std::nullopt;
+    next = a.strides()[i] * a.shape()[i];
+  }
+  return step;
+}
+
+std::int64_t stack_size(const Array& a) {
+  std::int64_t size = 1;
+  for (int i = 0; i < a.ndim() - 2; ++i) size *= a.shape()[i];
+  return size;
+}
+
+// Stacks that are one product in truth: many a against one b; one a against many columns b.
+template <class T>
+bool merged_product(const Array& a, const Array& b, std::int64_t stack, const Matrix<T>& c) {
+  const Matrix<T> left = left_matrix<T>(a), right = right_matrix<T>(b);
+  if (stack_size(b) == 1) {
+    const auto step = merged_step(a, a.ndim() - 1);
+    if (!step) return false;
+    product<T>({left.data, stack * c.rows, left.cols, *step, left.right}, right,
+               {c.data, stack * c.rows, c.cols, c.down, c.right});
+    return true;
+  }
+  if (stack_size(a) != 1 || c.cols != 1) return false;
+  const auto step = merged_step(b, b.ndim() - 2);
+  if (!step) return false;
+  product<T>({right.data, stack, right.rows, *step, right.down}, left.transposed(),
+             {c.data, stack, c.rows, c.rows * c.kItem, c.kItem});
+  return true;
+}
+
+template <class T>
+void multiply_arrays(const Array& a, const Array& b, const Array& out) {
+  const Matrix<T> left = left_matrix<T>(a), right = right_matrix<T>(b);
+  const auto c = Matrix<T>::by_rows(out.ptr<T>(), left.rows, right.cols);
+  const std::int64_t stack = out.size() / (c.rows * c.cols);
+  if (stack == 1) return product(left, right, c);
+  if (merged_product(a, b, stack, c)) return;
+  const int core = (a.ndim() > 1) + (b.ndim() > 1);
+  const Dims batch = leading_axes(out.shape(), core);
+  for_each_matrix<3>(
+      batch, {walk_leading(a, 2, batch), walk_leading(b, 2, batch), walk_leading(out, core, batch)},
+      [&](char* const* p) { product(left.at(p[0]), right.at(p[1]), c.at(p[2])); });
+}
+
+// ---- the rules ----
+
+struct MatmulShapes {  // of the operands and the result as (stacks of) matrices
+  MatmulShapes(const Dims& left, const Dims& right) : a(left), b(right) {
+    if (a.size() == 1) a.insert(0, 1);
+    if (b.size() == 1) b.push_back(1);
+    out = with_matrix(broadcast_leading("matmul", a, b), a[a.size() - 2], b.back());
+  }
+  Dims a, b, out;
+};
+
+Meta matmul_shape(std::span<const Meta> in, Attrs) {
+  const Dims &a = in[0].shape, &b = in[1].shape;
+  require(!a.empty() && !b.empty(), "matmul: operands need at least one axis; use multiply");
+  const std::int64_t columns = a.back(), rows = b[b.size() < 2 ? 0 : b.size() - 2];
+  if (columns != rows)
+    throw Error("matmul: shapes " + a.str() + " and " + b.str() + " do not fit: " +
+                std::to_string(columns) + " (last axis of the first) != " + std::to_string(rows) +
+                (b.size() < 2 ? " (the second)" : " (last but one axis of the second)"));
+  Dims out = MatmulShapes(a, b).out;
+  if (b.size() == 1) out.erase(out.size() - 1);
+  if (a.size() == 1) out.erase(out.size() - (b.size() == 1 ? 1 : 2));
+  return {matrix_dtype("matmul", promote(in[0].dtype, in[1].dtype)), out};
+}
+
+void matmul_value(std::span<const Array> in, Attrs, const Array& out) {
+  if (out.size() == 0) return;
+  dispatch_float(out.dtype(),
+                 [&](auto zero) { multiply_arrays<decltype(zero)>(in[0], in[1], out); });
+}
+
+// The derivative rules multiply matrices only: a leading axis of directions is then one more axis
+// of the stack.
+Term matmul_tangent(Rule& rule) {
+  const MatmulShapes s(rule.in_meta(0).shape, rule.in_meta(1).shape);
+  Term t;
+  if (rule.active(0)) t = matmul(reshape(rule.tangent(0), s.a), reshape(rule.in(1), s.b));
+  if (rule.active(1)) t = t + matmul(reshape(rule.in(0), s.a), reshape(rule.tangent(1), s.b));
+  return reshape(t, rule.out_meta().shape);
+}
+
+// A' = g B^T and B' = A^T g, summed over the leading axes that were broadcast.
+void matmul_adjoint(Rule& rule, Term adjoint) {
+  const Meta a = rule.in_meta(0), b = rule.in_meta(1);
+  if (a.shape.size() == 1 && b.shape.size() == 1) {
+    if (rule.active(0)) rule.add(0, fit(adjoint * rule.in(1), a));
+    if (rule.active(1)) rule.add(1, fit(adjoint * rule.in(0), b));
+    return;
+  }
+  const MatmulShapes s(a.shape, b.shape);
+  const Term g = reshape(adjoint, s.out);
+  if (rule.active(0)) {
+    const Term t = matmul(g, swap_last_axes(reshape(rule.in(1), s.b)));
+    rule.add(0, reshape(fit(t, {a.dtype, s.a}), a.shape));
+  }
+  if (!rule.active(1)) return;
+  Term left = reshape(rule.in(0), s.a), right = g;
+  if (s.b.size() == 2 && s.a.size() > 2) {  // a stack against one matrix: the sum is one product
+    const std::int64_t rows = leading_axes(s.a, 1).product();
+    left = reshape(left, {rows, s.a.back()});
+    right = reshape(g, {rows, s.b.back()});
+  }
+  const Term t = matmul(swap_last_axes(left), right);
+  rule.add(1, reshape(fit(t, {b.dtype, s.b}), b.shape));
+}
+
+}  // namespace
+
+const Rules rules::matmul = {.shape = matmul_shape,
+                             .value = matmul_value,
+                             .tangent = matmul_tangent,
+                             .adjoint = matmul_adjoint,
+                             .needs = {1u << 1, 1u << 0, 0},
+                             .lanes = Lanes::aligned};
+
+}  // namespace tapegrad

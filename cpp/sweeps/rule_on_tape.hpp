@@ -1,0 +1,102 @@
+// A node of a tape seen through `Rule`, for any sweep; and the two steps that walk a node that is not
+// on the scalar fast path. A Frame is what a sweep keeps: where values, tangents and adjoints are.
+#pragma once
+
+#include <optional>
+
+#include "ops/kernels.hpp"
+#include "ops/rules.hpp"
+#include "tape/tape.hpp"
+
+namespace tapegrad {
+
+class Frame {
+ public:
+  Frame(const Tape& tape, Algebra& algebra) : tape(tape), algebra(algebra) {}
+  virtual ~Frame() = default;
+  virtual Term lift(Operand o) = 0;         // the value of an operand in the algebra
+  virtual bool active(Operand o) const = 0;  // has a tangent, or wants an adjoint
+  virtual Term tangent(Operand) { ensure(false, "a frame with tangents"); return {}; }
+  virtual void add(NodeId, Term) { ensure(false, "a frame with adjoints"); }
+
+  const Tape& tape;
+  Algebra& algebra;
+};
+
+class RuleOnTape final : public Rule {
+ public:
+  RuleOnTape(Frame& frame, NodeId id)
+      : Rule(frame.algebra, frame.tape[id].op, frame.tape.attrs(frame.tape[id], immediate_),
+             frame.tape.operand_count(frame.tape[id])),
+        frame_(frame), id_(id), node_(frame.tape[id]) {}
+  Term in(int i) override { return frame_.lift(operand(i)); }
+  Term out() override { return frame_.lift(id_); }
+  Meta in_meta(int i) const override { return frame_.tape.meta(operand(i)); }
+  Meta out_meta() const override { return frame_.tape.meta(id_); }
+  bool active(int i) const override { return frame_.active(operand(i)); }
+  Term tangent(int i) override { return frame_.tangent(operand(i)); }
+  void add(int i, Term contribution) override { frame_.add(operand(i), contribution); }
+
+ private:
+  Operand operand(int i) const { return frame_.tape.operand(node_, i); }
+  std::int64_t immediate_ = 0;
+  Frame& frame_;
+  NodeId id_;
+  Node node_;  // a copy: the tape may grow, and move, while the rule runs
+};
+
+// scale(seed, partial) of an elementwise node with respect to operand i, values lifted only as read.
+inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed) {
+  const unsigned needs = partial_info(n.op).needs[i];
+  const Term none(0.0);
+  return f.algebra.pull(n.op, i, seed, needs & kNeedsX ? f.lift(n.a) : none,
+                        needs & kNeedsY ? f.lift(n.b) : none,
+                        needs & kNeedsResult ? f.lift(id) : none);
+}
+inline bool is_flat(Op op, int i) {  // slope 0 everywhere
+  const PartialInfo& info = partial_info(op);
+  return info.constant[i] && info.value[i] == 0;
+}
+
+// Hands the adjoint `g` of node `id` on to its operands.
+inline void adjoint_step(Frame& f, NodeId id, Term g) {
+  const Node n = f.tape[id];
+  if (n.op == Op::alias) {
+    if (f.active(n.a)) f.add(n.a, g);
+  } else if (is_elementwise(n.op)) {
+    for (int i = 0; i < arity_of(n.op); ++i) {
+      const Operand o = i == 0 ? n.a : n.b;
+      if (f.active(o) && !is_flat(n.op, i)) f.add(o, fit(pull_on_tape(f, n, id, i, g), f.tape.meta(o)));
+    }
+  } else if (kind_of(n.op) == OpKind::structured) {
+    RuleOnTape rule(f, id);
+    rules_of(n.op).adjoint(rule, g);
+  }
+}
+
+// The tangent of node `id` from those of its operands; nothing if none is active or all slopes are 0.
+inline std::optional<Term> tangent_step(Frame& f, NodeId id) {
+  const Node n = f.tape[id];
+  if (n.op == Op::alias) return f.active(n.a) ? std::optional(f.tangent(n.a)) : std::nullopt;
+  if (kind_of(n.op) == OpKind::leaf) return std::nullopt;
+  const int arity = f.tape.operand_count(n);
+  if (!is_elementwise(n.op)) {
+    bool any = false;
+    for (int i = 0; i < arity; ++i) any = any || f.active(f.tape.operand(n, i));
+    if (!any) return std::nullopt;
+    RuleOnTape rule(f, id);
+    return rules_of(n.op).tangent(rule);
+  }
+  std::optional<Term> sum;
+  for (int i = 0; i < arity; ++i) {
+    const Operand o = i == 0 ? n.a : n.b;
+    if (!f.active(o) || is_flat(n.op, i)) continue;
+    const Term t = pull_on_tape(f, n, id, i, f.tangent(o));
+    sum = sum ? *sum + t : t;
+  }
+  if (!sum) return std::nullopt;
+  const Meta m = f.tape.meta(id);
+  return broadcast_to(cast(*sum, m.dtype), m.shape);
+}
+
+}  // namespace tapegrad

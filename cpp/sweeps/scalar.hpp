@@ -1,0 +1,128 @@
+// The fast path of the sweeps: nodes that are elementwise ops on float64 scalars, one switch made
+// from the table. Header-only; serves the C++ API and the scalar runs of array tapes.
+#pragma once
+
+#include "ops/dual.hpp"
+#include "tape/tape.hpp"
+
+namespace tapegrad {
+
+// Calls visit(operand, partial) for each operand of `n` that is a node. `read(operand)` gives values
+// of type S (numbers or duals); `result` is the value of the node itself.
+template <class S, class Read, class Visit>
+inline void visit_partials(const Node& n, const S& result, Read&& read, Visit&& visit) {
+  switch (n.op) {
+#define UNARY(name, ...)                                                             \
+  case Op::name: {                                                                   \
+    const S x = probe<Op::name, 0>.needs & kNeedsX ? read(n.a) : S();                \
+    visit(n.a, math::Formula<Op::name>::template partial<0>(x, S(), result));        \
+    break;                                                                           \
+  }
+#define BINARY(name, ...)                                                            \
+  case Op::name: {                                                                   \
+    constexpr unsigned needs = probe<Op::name, 0>.needs | probe<Op::name, 1>.needs;  \
+    const S x = needs & kNeedsX ? read(n.a) : S();                                   \
+    const S y = needs & kNeedsY ? read(n.b) : S();                                   \
+    if (!is_constant(n.a))                                                           \
+      visit(n.a, math::Formula<Op::name>::template partial<0>(x, y, result));        \
+    if (!is_constant(n.b))                                                           \
+      visit(n.b, math::Formula<Op::name>::template partial<1>(x, y, result));        \
+    break;                                                                           \
+  }
+#include "ops/elementwise.def"
+    default: break;
+  }
+}
+
+// Rows of K numbers, one row a node of the segment, all zero at first (fresh pages cost nothing until
+// they are touched).
+class ScalarRows {
+ public:
+  ScalarRows(NodeId begin, NodeId end, std::int64_t lanes)
+      : begin_(begin), count_(end - begin), lanes_(lanes),
+        data_(static_cast<double*>(
+            std::calloc(static_cast<std::size_t>(count_) * lanes + 1, sizeof(double)))) {
+    if (!data_) throw std::bad_alloc();
+  }
+  ScalarRows(const ScalarRows&) = delete;
+  ScalarRows& operator=(const ScalarRows&) = delete;
+  ~ScalarRows() { std::free(data_); }
+
+  // True for nodes of the segment; constants and nodes before it fail the one comparison.
+  bool holds(Operand o) const { return o - begin_ < count_; }
+  double* row(Operand o) { return data_ + static_cast<std::size_t>(o - begin_) * lanes_; }
+  const double* row(Operand o) const {
+    return data_ + static_cast<std::size_t>(o - begin_) * lanes_;
+  }
+  double& operator[](Operand o) { return data_[o - begin_]; }  // one lane
+  std::int64_t lanes() const { return lanes_; }
+  NodeId begin() const { return begin_; }
+
+ private:
+  NodeId begin_, count_;
+  std::int64_t lanes_;
+  double* data_;
+};
+
+inline bool is_zero(const double* row, std::int64_t lanes) {
+  for (std::int64_t k = 0; k < lanes; ++k)
+    if (row[k] != 0) return false;
+  return true;
+}
+
+// Adds this node's adjoint, times the partials, to its operands' adjoints.
+inline void scalar_adjoint(const Tape& tape, const Node& n, NodeId id, ScalarRows& adjoints) {
+  auto read = [&](Operand o) { return tape.scalar(o); };
+  if (adjoints.lanes() == 1) {
+    const double g = adjoints[id];
+    if (g == 0) return;
+    visit_partials<double>(n, n.scalar, read, [&](Operand o, double p) {
+      if (adjoints.holds(o)) adjoints[o] += g * p;
+    });
+    return;
+  }
+  const double* g = adjoints.row(id);
+  const std::int64_t lanes = adjoints.lanes();
+  if (is_zero(g, lanes)) return;
+  visit_partials<double>(n, n.scalar, read, [&](Operand o, double p) {
+    if (!adjoints.holds(o)) return;
+    double* to = adjoints.row(o);
+    for (std::int64_t k = 0; k < lanes; ++k) to[k] += plain::scale(g[k], p);
+  });
+}
+
+// Sets this node's tangents from its operands' tangents.
+inline void scalar_tangent(const Tape& tape, const Node& n, NodeId id, ScalarRows& tangents) {
+  auto read = [&](Operand o) { return tape.scalar(o); };
+  double* to = tangents.row(id);
+  const std::int64_t lanes = tangents.lanes();
+  visit_partials<double>(n, n.scalar, read, [&](Operand o, double p) {
+    if (!tangents.holds(o)) return;
+    const double* t = tangents.row(o);
+    for (std::int64_t k = 0; k < lanes; ++k) to[k] += plain::scale(t[k], p);
+  });
+}
+
+// The adjoint step in dual numbers: `tangents` of the values are known, `adjoints` (one lane) and the
+// tangents of the adjoints (as many lanes as `tangents`) are propagated.
+inline void scalar_second_order(const Tape& tape, const Node& n, NodeId id,
+                                const ScalarRows& tangents, ScalarRows& adjoints,
+                                ScalarRows& adjoint_tangents) {
+  const double g = adjoints[id];
+  const double* gt = adjoint_tangents.row(id);
+  const std::int64_t lanes = tangents.lanes();
+  if (g == 0 && is_zero(gt, lanes)) return;
+  for (std::int64_t k = 0; k < lanes; ++k) {
+    auto read = [&](Operand o) {
+      return Dual<double>(tape.scalar(o), tangents.holds(o) ? tangents.row(o)[k] : 0.0);
+    };
+    const Dual<double> result(n.scalar, tangents.row(id)[k]);
+    visit_partials<Dual<double>>(n, result, read, [&](Operand o, const Dual<double>& p) {
+      if (!tangents.holds(o)) return;
+      if (k == 0) adjoints[o] += plain::scale(g, p.v);
+      adjoint_tangents.row(o)[k] += plain::scale(gt[k], p.v) + plain::scale(g, p.t);
+    });
+  }
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,49 @@
+// The tangent sweep in numbers as an object, because the second-order sweep reads its store.
+#pragma once
+
+#include "sweeps/rule_on_tape.hpp"
+#include "sweeps/store.hpp"
+#include "sweeps/sweeps.hpp"
+
+namespace tapegrad {
+
+class TangentFrame final : public Frame {
+ public:
+  TangentFrame(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
+      : Frame(tape, numbers), numbers(lanes), tangents(tape, begin, end, lanes) {}
+
+  Term lift(Operand o) override {
+    return is_constant(o) ? Term(tape.constant(o)) : numbers.constant(tape.value(o));
+  }
+  bool active(Operand o) const override { return tangents.holds(o) && tangents.has(o); }
+  Term tangent(Operand o) override { return numbers.put(tangents.get(o)); }
+
+  void seed(const std::vector<Seed>& seeds) {
+    for (auto& s : seeds) tangents.set(s.node, {s.value, tangents.batched()});
+  }
+  void run(NodeId begin, NodeId end) {
+    for (NodeId id = begin; id < end; ++id) step(id);
+  }
+
+  NumericAlgebra numbers;
+  NumericStore tangents;
+
+ private:
+  void step(NodeId id) {
+    const Node& n = tape[id];
+    if (n.has(Node::kFastPath)) return scalar_tangent(tape, n, id, tangents.rows);
+    if (n.op == Op::input || n.op == Op::constant || (n.op == Op::alias && !active(n.a))) return;
+    if (n.op == Op::item && n.has(Node::kScalar) && !tangents.batched()) return item(n, id);
+    if (const auto t = tangent_step(*this, id)) tangents.set(id, numbers.get(*t));
+    numbers.release(0);
+  }
+  void item(const Node& n, NodeId id) {
+    if (!active(n.a)) return;
+    const std::int64_t index[] = {n.attr};
+    tangents.set(id, {evaluate(Op::cast, {evaluate(Op::item, {tangents.get(n.a).array}, index)},
+                               std::array<std::int64_t, 1>{0}),
+                      false});
+  }
+};
+
+}  // namespace tapegrad

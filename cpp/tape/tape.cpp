@@ -1,0 +1,143 @@
+// The array part of the tape.
+#include "tape/tape.hpp"
+
+#include "ops/kernels.hpp"
+
+namespace tapegrad {
+namespace {
+
+bool is_scalar(const Array& a) { return a.dtype() == DType::f64 && a.ndim() == 0; }
+
+// Bit j: the derivative with respect to operand i reads operand j; kNeedsOut: it reads the result.
+unsigned needs_of(Op op, int i) {
+  if (op == Op::alias) return 0;
+  if (kind_of(op) == OpKind::structured) return rules_of(op).needs[std::min(i, 2)];
+  const unsigned n = partial_info(op).needs[i];
+  return (n & (kNeedsX | kNeedsY)) | (n & kNeedsResult ? kNeedsOut : 0);
+}
+
+}  // namespace
+
+int Tape::operand_count(const Node& n) const {
+  if (n.has(Node::kList)) return static_cast<int>(n.b);
+  return arity_of(n.op);
+}
+
+Attrs Tape::attrs(const Node& n, std::int64_t& immediate) const {
+  if (n.op == Op::item || n.op == Op::item_set) {
+    immediate = n.attr;
+    return {&immediate, 1};
+  }
+  if (kind_of(n.op) != OpKind::structured) return {};
+  const std::int64_t* p = attrs_.data() + n.attr;
+  return {p + 1, static_cast<std::size_t>(*p)};
+}
+
+SlotId Tape::add_slot(const Dims& shape) {
+  // Shapes repeat: look among the last few before a new one is written.
+  std::size_t i = shapes_.size();
+  const std::size_t stop = i > 8 ? i - 8 : 0;
+  while (i > stop && !(shapes_[i - 1] == shape)) --i;
+  if (i == stop) {
+    shapes_.push_back(shape);
+    i = shapes_.size();
+  }
+  slots_.push({nullptr, static_cast<ShapeId>(i - 1)});
+  return static_cast<SlotId>(slots_.size() - 1);
+}
+
+void Tape::keep(Operand o, const Array& value) {
+  if (is_constant(o) || nodes_[o].has(Node::kScalar)) return;
+  Slot& slot = slots_[nodes_[o].slot];
+  if (slot.value) return;
+  ensure(static_cast<bool>(value), "a value that a rule needs is there when it is recorded");
+  slot.value = Array(value).leak();
+}
+
+void Tape::keep_needed(NodeId id, std::span<const Array> in, const Array& out) {
+  const Node& n = nodes_[id];
+  for (int i = 0, count = static_cast<int>(in.size()); i < count; ++i) {
+    const Operand o = operand(n, i);
+    if (is_constant(o) || nodes_[o].op == Op::constant) continue;
+    const unsigned needs = needs_of(n.op, i);
+    for (int j = 0; j < std::min(count, 3); ++j)
+      if (needs >> j & 1) keep(operand(n, j), in[j]);
+    if (needs & kNeedsOut) keep(id, out);
+  }
+}
+
+NodeId Tape::add(Op op, std::span<const Operand> operands, std::span<const Array> in, Attrs attrs,
+                 const Array& out) {
+  Node n{op, out.dtype(), 0, kNoOperand, kNoOperand, 0, {0.0}};
+  if (operands.size() <= 2 && arity_of(op) >= 0) {
+    n.a = operands[0];
+    if (operands.size() == 2) n.b = operands[1];
+  } else {
+    n.flags |= Node::kList;
+    n.a = static_cast<Operand>(lists_.size());
+    n.b = static_cast<Operand>(operands.size());
+    std::copy(operands.begin(), operands.end(), lists_.extend(operands.size()));
+  }
+  if (op == Op::item || op == Op::item_set) {
+    require(attrs[0] < kConstantBit, "an array of more than 2^31 elements is indexed by gather");
+    n.attr = static_cast<AttrId>(attrs[0]);
+  } else if (kind_of(op) == OpKind::structured) {
+    n.attr = static_cast<AttrId>(attrs_.size());
+    std::int64_t* p = attrs_.extend(attrs.size() + 1);
+    *p = static_cast<std::int64_t>(attrs.size());
+    std::copy(attrs.begin(), attrs.end(), p + 1);
+  }
+  if (is_scalar(out)) {
+    n.flags |= Node::kScalar;
+    n.scalar = out.at<double>();
+    bool fast = is_elementwise(op);
+    for (Operand o : operands) fast = fast && (is_constant(o) || nodes_[o].has(Node::kScalar));
+    if (fast) n.flags |= Node::kFastPath;
+  } else {
+    n.slot = add_slot(out.shape());
+  }
+  const NodeId id = append(n);
+  keep_needed(id, in, out);
+  return id;
+}
+
+NodeId Tape::add_leaf(Op op, const Array& value) {
+  if (!is_scalar(value)) return add_leaf(op, value.meta());
+  return append({op, DType::f64, Node::kScalar, kNoOperand, kNoOperand, 0, {value.at<double>()}});
+}
+NodeId Tape::add_leaf(Op op, const Meta& meta) {
+  Node n{op, meta.dtype, 0, kNoOperand, kNoOperand, 0, {0.0}};
+  n.slot = add_slot(meta.shape);
+  return append(n);
+}
+
+NodeId Tape::add_item(Operand array, std::int64_t index, double value) {
+  require(index < kConstantBit, "an array of more than 2^31 elements is indexed by gather");
+  return append({Op::item, DType::f64, Node::kScalar, array, kNoOperand,
+                 static_cast<AttrId>(index), {value}});
+}
+
+Meta Tape::meta(Operand o) const {
+  if (is_constant(o) || nodes_[o].has(Node::kScalar)) return {DType::f64, {}};
+  const Node& n = nodes_[o];
+  return {n.dtype, shapes_[slots_[n.slot].shape]};
+}
+
+bool Tape::has_value(Operand o) const {
+  return is_constant(o) || nodes_[o].has(Node::kScalar) || slots_[nodes_[o].slot].value;
+}
+
+Array Tape::value(Operand o) const {
+  if (is_constant(o) || nodes_[o].has(Node::kScalar)) return Array::scalar(scalar(o));
+  void* kept = slots_[nodes_[o].slot].value;
+  ensure(kept != nullptr, "a value that a rule reads was kept");
+  return Array::borrow(kept);
+}
+
+std::size_t Tape::bytes() const {
+  return nodes_.size() * sizeof(Node) + constants_.size() * sizeof(double) +
+         lists_.size() * sizeof(Operand) + attrs_.size() * sizeof(std::int64_t) +
+         slots_.size() * sizeof(Slot);
+}
+
+}  // namespace tapegrad

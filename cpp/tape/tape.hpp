@@ -1,0 +1,100 @@
+// Recorded data: nodes, constants, operand lists, attributes and array slots, each in flat storage.
+// The scalar part is inline and is all that C++ users of Var link; arrays are in tape.cpp.
+#pragma once
+
+#include <vector>
+
+#include "base/array.hpp"
+#include "base/flat.hpp"
+#include "ops/rules.hpp"
+#include "tape/node.hpp"
+
+namespace tapegrad {
+
+class Tape {
+ public:
+  Tape() = default;
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+  ~Tape() { release_values(); }
+
+  // ---- scalars ----
+  NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
+  const Node& operator[](NodeId i) const { return nodes_[i]; }
+  double constant(Operand o) const { return constants_[o & ~kConstantBit]; }
+  const Flat<double>& constants() const { return constants_; }
+  double scalar(Operand o) const { return is_constant(o) ? constant(o) : nodes_[o].scalar; }
+
+  Operand add_constant(double value) {
+    constants_.push(value);
+    return static_cast<Operand>(constants_.size() - 1) | kConstantBit;
+  }
+  NodeId add_scalar(Op op, Operand a, Operand b, double value) {
+    return append({op, DType::f64, Node::kScalar | Node::kFastPath, a, b, 0, {value}});
+  }
+  NodeId add_scalar_input(double value) {
+    return append({Op::input, DType::f64, Node::kScalar, kNoOperand, kNoOperand, 0, {value}});
+  }
+
+  // ---- arrays ----
+  // A node for `op` with operands whose values are `in` (an entry may be null if no rule reads it)
+  // and the result `out`. Values that derivative rules read are kept, others are not.
+  NodeId add(Op op, std::span<const Operand> operands, std::span<const Array> in, Attrs attrs,
+             const Array& out);
+  NodeId add_leaf(Op op, const Array& value);  // input or constant; the value is kept on need
+  NodeId add_leaf(Op op, const Meta& meta);    // an array whose value no rule will read
+  NodeId add_item(Operand array, std::int64_t index, double value);
+
+  Meta meta(Operand o) const;
+  // Kept value; raises a defect if it was not kept. Scalars always are.
+  Array value(Operand o) const;
+  bool has_value(Operand o) const;
+  SlotId slot_count() const { return static_cast<SlotId>(slots_.size()); }
+
+  int operand_count(const Node& n) const;
+  Operand operand(const Node& n, int i) const {
+    if (n.has(Node::kList)) return lists_[n.a + i];
+    return i == 0 ? n.a : n.b;
+  }
+  // Attributes; `immediate` is storage for the ops that keep theirs in the node.
+  Attrs attrs(const Node& n, std::int64_t& immediate) const;
+
+  // Forgets everything, keeps up to `keep_bytes` of each pool for the next recording.
+  void clear(std::size_t keep_bytes = std::size_t{1} << 26) {
+    release_values();
+    forget(keep_bytes, nodes_, constants_, lists_, attrs_, slots_);
+    shapes_.clear();
+  }
+  std::size_t bytes() const;
+
+ private:
+  struct Slot {
+    void* value;  // an Array's handle, or null
+    ShapeId shape;
+  };
+  NodeId append(const Node& n) {
+    nodes_.push(n);
+    if (nodes_.size() >= kConstantBit) [[unlikely]] throw Error("the tape is full: 2^31 operations");
+    return static_cast<NodeId>(nodes_.size() - 1);
+  }
+  SlotId add_slot(const Dims& shape);
+  void keep(Operand o, const Array& value);
+  void keep_needed(NodeId id, std::span<const Array> in, const Array& out);
+  template <class... Pools>
+  static void forget(std::size_t keep_bytes, Pools&... pools) {
+    (pools.truncate(0), ...);
+    (pools.shrink(keep_bytes), ...);
+  }
+  void release_values() {
+    for (std::size_t i = 0; i < slots_.size(); ++i) Array::adopt(slots_[i].value);
+  }
+
+  Flat<Node> nodes_;
+  Flat<double> constants_;
+  Flat<Operand> lists_;
+  Flat<std::int64_t> attrs_;
+  Flat<Slot> slots_;
+  std::vector<Dims> shapes_;
+};
+
+}  // namespace tapegrad

@@ -1,0 +1,242 @@
+// x[key] and x[key] = v. Integers, slices, newaxis and ellipsis are cut here; masks and fancy keys
+// become flat indices, which Python works out.
+#include "convert.hpp"
+#include "variable.hpp"
+
+namespace tapegrad {
+namespace {
+
+// A basic key worked out against a shape: a slice of every axis, then the shape that is left.
+struct BasicKey {
+  Dims slice;   // start, step, length of each axis
+  Dims cut;     // shape after slicing, all axes kept
+  Dims result;  // shape with integer axes dropped and new axes added
+  bool all_integers = true;
+};
+
+bool is_integer(PyObject* o) {
+  return (PyLong_Check(o) && !PyBool_Check(o)) || PyArray_IsScalar(o, Integer);
+}
+
+// False if the key is not basic.
+bool parse_key(PyObject* key, const Dims& shape, BasicKey& out) {
+  PyObject* single[] = {key};
+  PyObject** items = single;
+  Py_ssize_t n = 1;
+  if (PyTuple_Check(key)) {
+    items = PySequence_Fast_ITEMS(key);
+    n = PyTuple_GET_SIZE(key);
+  }
+  std::size_t used = 0;
+  bool ellipsis = false;
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    if (items[i] == Py_Ellipsis) {
+      if (ellipsis) throw py::index_error("an index can only have a single ellipsis ('...')");
+      ellipsis = true;
+    } else if (is_integer(items[i]) || PySlice_Check(items[i])) {
+      ++used;
+    } else if (items[i] != Py_None) {
+      return false;
+    }
+  }
+  if (used > shape.size())
+    throw py::index_error("too many indices for array: array is " + std::to_string(shape.size()) +
+                          "-dimensional, but " + std::to_string(used) + " were indexed");
+  std::size_t axis = 0;
+  auto take = [&](std::int64_t start, std::int64_t step, std::int64_t length, bool keep) {
+    out.slice.push_back(start);
+    out.slice.push_back(step);
+    out.slice.push_back(length);
+    out.cut.push_back(length);
+    if (keep) {
+      out.result.push_back(length);
+      out.all_integers = false;
+    }
+    ++axis;
+  };
+  auto take_rest = [&](std::size_t until) {
+    while (axis < until) take(0, 1, shape[axis], true);
+  };
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    PyObject* item = items[i];
+    if (item == Py_None) {
+      out.result.push_back(1);
+    } else if (item == Py_Ellipsis) {
+      std::size_t later = 0;
+      for (Py_ssize_t j = i + 1; j < n; ++j) later += items[j] != Py_None;
+      take_rest(shape.size() - later);
+    } else if (PySlice_Check(item)) {
+      Py_ssize_t start, stop, step;
+      if (PySlice_Unpack(item, &start, &stop, &step) < 0) throw py::error_already_set();
+      const Py_ssize_t length = PySlice_AdjustIndices(shape[axis], &start, &stop, step);
+      take(length ? start : 0, step, length, true);
+    } else {
+      const Py_ssize_t index = PyNumber_AsSsize_t(item, PyExc_IndexError);
+      if (index == -1 && PyErr_Occurred()) throw py::error_already_set();
+      if (index < -shape[axis] || index >= shape[axis])
+        throw py::index_error("index " + std::to_string(index) + " is out of bounds for axis " +
+                              std::to_string(axis) + " with size " + std::to_string(shape[axis]));
+      take(index < 0 ? index + shape[axis] : index, 1, 1, false);
+    }
+  }
+  take_rest(shape.size());
+  return true;
+}
+
+std::int64_t flat_index(const BasicKey& key, const Dims& shape) {
+  std::int64_t flat = 0;
+  for (std::size_t d = 0; d < shape.size(); ++d) flat = flat * shape[d] + key.slice[3 * d];
+  return flat;
+}
+
+Array flat_indices(const Dims& shape, PyObject* key) {
+  const auto tuple = py::reinterpret_steal<py::object>(dims_to_tuple(shape));
+  const py::object indices = call_python("tapegrad.functions.indexing", "flat_indices",
+                                         py::make_tuple(tuple, py::reinterpret_borrow<py::object>(key)));
+  return array_from(indices.ptr(), "an index");
+}
+
+// x[i] of a one-dimensional float64 array, the step of every Python loop over an array.
+PyObject* fast_item(Variable* v, PyObject* key) {
+  if (!v->array || v->alias || !PyLong_CheckExact(key)) return nullptr;
+  if (v->node != kNoOperand && (!current_session || v->serial != current_session->serial))
+    return nullptr;
+  const Array a = Array::borrow(v->array);
+  if (a.ndim() != 1 || a.dtype() != DType::f64) return nullptr;
+  Py_ssize_t i = PyLong_AsSsize_t(key);
+  if (i < 0) i += a.shape()[0];
+  if (i < 0 || i >= a.shape()[0]) {
+    PyErr_Clear();
+    return nullptr;  // the general path makes the error
+  }
+  const double value = *reinterpret_cast<const double*>(a.data() + i * a.strides()[0]);
+  if (v->node == kNoOperand) return new_variable({kNoOperand, Array::scalar(value)});
+  return new_scalar(*current_session, current_session->tape.add_item(v->node, i, value), value);
+}
+
+// The value to store, as an array of exactly `shape` and of dtype `dtype`.
+Value fitted(PyObject* value, const Dims& shape, DType dtype) {
+  Argument a[1];
+  if (!argument_from(value, a[0]))
+    throw TypeFault(std::string("cannot assign a ") + Py_TYPE(value)->tp_name +
+                    " to an element of a recorded array");
+  const DType from = a[0].value.array.dtype();
+  if (from == DType::c128 && dtype != DType::c128)
+    throw TypeFault("cannot assign a complex value to a real array: take its real part, or make the "
+                    "array complex");
+  if (from != dtype) {
+    const std::int64_t code[] = {static_cast<std::int64_t>(dtype)};
+    a[0].value = apply(Op::cast, a, code);
+    a[0].variable = true;
+  }
+  Dims given = a[0].value.array.shape();
+  while (given.size() > shape.size() && given[0] == 1) given.erase(0);  // as NumPy assigns
+  if (!(given == a[0].value.array.shape())) {
+    a[0].value = apply(Op::reshape, a, given);
+    a[0].variable = true;
+  }
+  if (given == shape) return a[0].value;
+  bool fits = given.size() <= shape.size();
+  for (std::size_t i = 0; fits && i < given.size(); ++i) {
+    const auto want = shape[shape.size() - given.size() + i];
+    fits = given[i] == 1 || given[i] == want;
+  }
+  if (!fits)
+    throw Error("could not broadcast input array from shape " + given.str() + " into shape " +
+                shape.str());
+  return apply(Op::broadcast_to, a, shape);
+}
+
+// The current value of `v`, with the handle of `v` given up: assignment may then write in place.
+Argument give_up(Variable* v) {
+  Argument base{value_of(v), false, true};
+  if (v->array && !(v->alias && v->alias->parent)) Array::adopt(std::exchange(v->array, nullptr));
+  return base;
+}
+
+void set_basic(Variable* v, const BasicKey& key, PyObject* value, const Meta& meta) {
+  Argument in[2];
+  in[1] = {fitted(value, key.result, meta.dtype), false, true};
+  if (key.all_integers && key.result.empty()) {
+    const std::int64_t index[] = {flat_index(key, meta.shape)};
+    in[0] = give_up(v);
+    return assign(v, apply(Op::item_set, in, index));
+  }
+  if (!(key.result == key.cut)) in[1].value = apply(Op::reshape, std::span(in + 1, 1), key.cut);
+  in[0] = give_up(v);
+  assign(v, apply(Op::slice_set, in, key.slice));
+}
+
+void set_fancy(Variable* v, PyObject* key, PyObject* value, const Meta& meta) {
+  Argument in[3];
+  Array indices = flat_indices(meta.shape, key);
+  in[1] = {fitted(value, indices.shape(), meta.dtype), false, true};
+  const auto numpy_indices = py::reinterpret_steal<py::object>(array_to_numpy(indices, false));
+  const py::object last = call_python("tapegrad.functions.indexing", "last_writes",
+                                      py::make_tuple(numpy_indices));
+  if (!last.is_none()) {  // an element written twice keeps what was written last
+    const Array chosen = array_from(last.ptr(), "an index");
+    indices = evaluate(Op::gather, {indices, chosen});
+    Argument part[2] = {in[1], {{kNoOperand, chosen}, false, false}};
+    in[1].value = apply(Op::gather, part, {});
+  }
+  in[2].value.array = indices;
+  in[0] = give_up(v);
+  assign(v, apply(Op::put, in, {}));
+}
+
+// y[k] += z reads a view, adds into it, and stores it where it already is.
+bool is_own_view(Variable* v, const BasicKey& key, PyObject* value) {
+  if (!is_variable(value)) return false;
+  const Alias* alias = as_variable(value)->alias;
+  return alias && alias->parent == reinterpret_cast<PyObject*>(v) && alias->op == Op::slice &&
+         alias->attrs == key.slice && alias->parent_version == v->alias->version &&
+         key.result == key.cut;
+}
+
+}  // namespace
+
+PyObject* variable_getitem(PyObject* self, PyObject* key) {
+  if (PyObject* item = fast_item(as_variable(self), key)) return item;
+  return guarded([&]() -> PyObject* {
+    Value x = value_of(as_variable(self));
+    const Dims shape = x.array.shape();
+    BasicKey basic;
+    if (!parse_key(key, shape, basic)) {
+      Argument in[2] = {{std::move(x), false, true}, {}};
+      in[1].value.array = flat_indices(shape, key);
+      return new_variable(apply(Op::gather, in, {}));
+    }
+    if (basic.all_integers && basic.result.empty() && !shape.empty()) {
+      Argument in[1] = {{std::move(x), false, true}};
+      const std::int64_t index[] = {flat_index(basic, shape)};
+      return new_variable(apply(Op::item, in, index));
+    }
+    auto cut = py::reinterpret_steal<py::object>(new_view(self, Op::slice, basic.slice));
+    if (!cut) return nullptr;
+    if (basic.result == basic.cut) return cut.release().ptr();
+    return new_view(cut.ptr(), Op::reshape, basic.result);
+  });
+}
+
+int variable_setitem(PyObject* self, PyObject* key, PyObject* value) {
+  try {
+    if (!value) {
+      PyErr_SetString(PyExc_ValueError, "cannot delete array elements");
+      return -1;
+    }
+    Variable* v = as_variable(self);
+    const Meta meta = value_of(v).array.meta();
+    if (meta.shape.empty() && !v->alias)
+      throw TypeFault("a recorded number does not support item assignment");
+    BasicKey basic;
+    if (!parse_key(key, meta.shape, basic)) set_fancy(v, key, value, meta);
+    else if (!is_own_view(v, basic, value)) set_basic(v, basic, value, meta);
+    return 0;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+}  // namespace tapegrad

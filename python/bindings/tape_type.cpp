@@ -1,0 +1,260 @@
+// `_core.Tape`: opening and closing recordings, inputs, sweeps, and a look inside.
+#include "tape_type.hpp"
+
+#include <pybind11/stl.h>
+
+#include "base/copy.hpp"
+#include "convert.hpp"
+#include "variable.hpp"
+
+namespace tapegrad {
+namespace {
+
+struct TapeHandle {
+  std::shared_ptr<Session> session;
+  Tape& tape() { return session->tape; }
+};
+
+// The node of a Variable of this recording; kNoOperand if it is inactive.
+NodeId node_of(const TapeHandle& t, py::handle o) {
+  if (!is_variable(o.ptr())) return kNoOperand;
+  Variable* v = as_variable(o.ptr());
+  if (v->node == kNoOperand) return kNoOperand;
+  if (v->serial != t.session->origin)
+    call_python("tapegrad.errors", "recording", py::make_tuple(current_session != nullptr));
+  return t.session->serial ? value_of(v).operand : v->node;
+}
+
+Array with_dtype(const Array& a, DType dtype) {
+  if (a.dtype() == dtype) return a;
+  return evaluate(Op::cast, {a}, std::array{static_cast<std::int64_t>(dtype)});
+}
+
+Array owned(const Array& a) {
+  Array copy = Array::empty(a.dtype(), a.shape());
+  copy_into(a, copy);
+  return copy;
+}
+
+// A seed of the dtype of its node, with the lanes in front.
+Array seed_value(const Tape& tape, NodeId node, py::handle value, std::int64_t lanes) {
+  const Meta m = tape.meta(node);
+  Dims shape = m.shape;
+  if (lanes > 0) shape.insert(0, lanes);
+  Array a;
+  bool weak;
+  if (!number_from(value.ptr(), a, weak)) a = array_from(value.ptr(), "a seed");
+  if (!(a.shape() == shape))
+    throw Error("a seed has shape " + a.shape().str() + ", expected " + shape.str());
+  return contiguous(with_dtype(a, m.dtype));
+}
+
+PyObject* result_object(Array a) {
+  if (a.ndim() == 0 && a.dtype() == DType::f64) return PyFloat_FromDouble(a.at<double>());
+  return array_to_numpy(std::move(a), true);
+}
+py::list result_list(std::vector<Array> arrays) {
+  py::list out;
+  for (auto& a : arrays) {
+    PyObject* o = result_object(std::move(a));
+    if (!o) throw py::error_already_set();
+    out.append(py::reinterpret_steal<py::object>(o));
+  }
+  return out;
+}
+
+py::object input(TapeHandle& t, py::handle value) {
+  Session& s = *t.session;
+  require(s.serial != 0 && current_session == &s, "Tape.input: this recording is not open here");
+  if (is_variable(value.ptr())) {
+    Value v = value_of(as_variable(value.ptr()));
+    if (v.active()) {
+      const Operand operands[] = {v.operand};
+      const NodeId id = s.tape.add(Op::alias, operands, std::span(&v.array, 1), {}, v.array);
+      return py::reinterpret_steal<py::object>(new_variable({id, v.array}));
+    }
+    v.operand = s.tape.add_leaf(Op::input, v.array);
+    return py::reinterpret_steal<py::object>(new_variable(std::move(v)));
+  }
+  Array a;
+  bool weak;
+  if (!number_from(value.ptr(), a, weak)) a = array_from(value.ptr(), "an input");
+  if (!is_differentiable(a.dtype())) a = with_dtype(a, DType::f64);
+  constexpr std::int64_t kSmall = 16384;
+  if (a.nbytes() <= kSmall) a = owned(a);
+  else s.captured.push_back({a, fingerprint(a)});
+  const NodeId id = s.tape.add_leaf(Op::input, a);
+  return py::reinterpret_steal<py::object>(new_variable({id, a}));
+}
+
+std::vector<NodeId> nodes_of(const TapeHandle& t, const py::sequence& variables) {
+  std::vector<NodeId> nodes;
+  for (auto v : variables) {
+    nodes.push_back(node_of(t, v));
+    require(nodes.back() != kNoOperand, "a recorded Variable is expected here");
+  }
+  return nodes;
+}
+
+std::vector<Seed> seeds_of(TapeHandle& t, const py::sequence& variables, const py::sequence& values,
+                           std::int64_t lanes) {
+  require(variables.size() == values.size(), "as many seeds as variables");
+  std::vector<Seed> seeds;
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    const NodeId id = node_of(t, variables[i]);
+    if (id != kNoOperand) seeds.push_back({id, seed_value(t.tape(), id, values[i], lanes)});
+  }
+  return seeds;
+}
+
+std::vector<RecordedSeed> recorded_seeds_of(TapeHandle& t, const py::sequence& variables,
+                                            const py::sequence& values) {
+  require(variables.size() == values.size(), "as many seeds as variables");
+  std::vector<RecordedSeed> seeds;
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    const NodeId id = node_of(t, variables[i]);
+    if (id == kNoOperand) continue;
+    const Meta m = t.tape().meta(id);
+    const py::object value = values[i];
+    if (!is_variable(value.ptr())) {
+      seeds.push_back({id, {kNoOperand, seed_value(t.tape(), id, value, 0)}});
+      continue;
+    }
+    Argument a{value_of(as_variable(value.ptr())), false, true};
+    if (!(a.value.array.shape() == m.shape))
+      throw Error("a seed has shape " + a.value.array.shape().str() + ", expected " + m.shape.str());
+    if (a.value.array.dtype() != m.dtype)
+      a.value = apply(Op::cast, std::span(&a, 1), std::array{static_cast<std::int64_t>(m.dtype)});
+    seeds.push_back({id, {a.value.operand, a.value.array}});
+  }
+  return seeds;
+}
+
+py::list variables_list(std::vector<Recorded> values) {
+  py::list out;
+  for (auto& r : values)
+    out.append(py::reinterpret_steal<py::object>(new_variable({r.operand, std::move(r.value)})));
+  return out;
+}
+
+Tape& recording_target() {
+  require(current_session != nullptr, "a recorded sweep needs an open recording on this thread");
+  return current_session->tape;
+}
+
+py::list adjoint(TapeHandle& t, const py::sequence& outputs, const py::sequence& cotangents,
+                 const py::sequence& inputs, NodeId begin, bool record, std::int64_t directions) {
+  t.session->verify_captured();
+  const auto wanted = nodes_of(t, inputs);
+  if (record)
+    return variables_list(recorded_adjoint_sweep(t.tape(), recording_target(), begin,
+                                                 recorded_seeds_of(t, outputs, cotangents), wanted));
+  return result_list(
+      adjoint_sweep(t.tape(), begin, seeds_of(t, outputs, cotangents, directions), wanted, directions));
+}
+
+// Tangents of the outputs that are recorded; None for inactive ones.
+py::list tangent(TapeHandle& t, const py::sequence& inputs, const py::sequence& tangents,
+                 const py::sequence& outputs, NodeId begin, bool record, std::int64_t directions) {
+  t.session->verify_captured();
+  std::vector<NodeId> wanted;
+  for (auto o : outputs) {
+    const NodeId id = node_of(t, o);
+    if (id != kNoOperand) wanted.push_back(id);
+  }
+  py::list found =
+      record ? variables_list(recorded_tangent_sweep(t.tape(), recording_target(), begin,
+                                                     recorded_seeds_of(t, inputs, tangents), wanted))
+             : result_list(tangent_sweep(t.tape(), begin, seeds_of(t, inputs, tangents, directions),
+                                         wanted, directions));
+  py::list all;
+  std::size_t next = 0;
+  for (auto o : outputs) {
+    if (node_of(t, o) != kNoOperand) all.append(found[next++]);
+    else all.append(py::none());
+  }
+  return all;
+}
+
+py::tuple second_order(TapeHandle& t, py::handle output, py::handle seed, const py::sequence& inputs,
+                       const py::sequence& tangents, NodeId begin, std::int64_t directions) {
+  t.session->verify_captured();
+  const NodeId y = node_of(t, output);
+  require(y != kNoOperand, "the output depends on no input");
+  SecondOrder r = second_order_sweep(t.tape(), begin, {y, seed_value(t.tape(), y, seed, 0)},
+                                     seeds_of(t, inputs, tangents, directions), directions);
+  return py::make_tuple(py::reinterpret_steal<py::object>(result_object(std::move(r.output_tangent))),
+                        result_list(std::move(r.gradients)), result_list(std::move(r.products)));
+}
+
+py::object plain_or_none(const Tape& tape, NodeId id) {
+  if (!tape.has_value(id)) return py::none();
+  return py::reinterpret_steal<py::object>(value_to_python(tape.value(id)));
+}
+
+py::list nodes(TapeHandle& t, NodeId begin, NodeId end) {
+  const Tape& tape = t.tape();
+  py::list out;
+  for (NodeId id = begin; id < std::min(end, tape.size()); ++id) {
+    const Node& n = tape[id];
+    py::list operands;
+    for (int i = 0; i < tape.operand_count(n); ++i) {
+      const Operand o = tape.operand(n, i);
+      operands.append(is_constant(o) ? -static_cast<std::int64_t>(o & ~kConstantBit) - 1
+                                     : static_cast<std::int64_t>(o));
+    }
+    const Meta m = tape.meta(id);
+    out.append(py::make_tuple(id, std::string(op_name(n.op)), py::tuple(operands),
+                              py::reinterpret_steal<py::object>(dims_to_tuple(m.shape)),
+                              dtype_name(m.dtype), plain_or_none(tape, id)));
+  }
+  return out;
+}
+
+py::list scalar_constants(TapeHandle& t) {
+  py::list out;
+  for (std::size_t i = 0; i < t.tape().constants().size(); ++i) out.append(t.tape().constants()[i]);
+  return out;
+}
+
+py::dict adjoints(TapeHandle& t, py::handle output, NodeId begin) {
+  const NodeId y = node_of(t, output);
+  require(y != kNoOperand, "the output depends on no input");
+  const Meta m = t.tape().meta(y);
+  auto all = all_adjoints(t.tape(), begin, {y, Array::full(m.dtype, m.shape, 1.0)});
+  py::dict out;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i]) out[py::int_(begin + i)] = py::reinterpret_steal<py::object>(result_object(all[i]));
+  return out;
+}
+
+}  // namespace
+
+void make_tape_type(py::module_& m) {
+  using namespace py::literals;
+  py::class_<TapeHandle>(m, "Tape", "A recording: the tape and the right to sweep over it.")
+      .def_static("enter", [] { return TapeHandle{enter_session()}; },
+                  "Open a recording on this thread, or nest in the one that is open.")
+      .def("leave", [](TapeHandle& t, bool keep) { leave_session(t.session, keep); },
+           "keep"_a = false, "Leave one level; `keep` keeps the nodes for later sweeps.")
+      .def_property_readonly("depth", [](TapeHandle& t) { return t.session->depth; },
+                             "How many derivatives are nested in this recording.")
+      .def("mark", [](TapeHandle& t) { return t.tape().size(); }, "Number of nodes.")
+      .def_property_readonly("nbytes", [](TapeHandle& t) { return t.tape().bytes(); },
+                             "Bytes of nodes, constants, lists and attributes.")
+      .def("input", input, "value"_a,
+           "A Variable that derivatives are taken to; an alias if the value is recorded already.")
+      .def("adjoint", adjoint, "outputs"_a, "cotangents"_a, "inputs"_a, "begin"_a,
+           "record"_a = false, "directions"_a = 0, "The adjoint sweep over nodes from `begin` on.")
+      .def("tangent", tangent, "inputs"_a, "tangents"_a, "outputs"_a, "begin"_a, "record"_a = false,
+           "directions"_a = 0, "The tangent sweep; None for outputs that depend on nothing.")
+      .def("second_order", second_order, "output"_a, "seed"_a, "inputs"_a, "tangents"_a, "begin"_a,
+           "directions"_a = 0, "Forward over reverse: (tangent, gradients, products).")
+      .def("nodes", nodes, "begin"_a, "end"_a,
+           "Tuples (id, op, operands, shape, dtype, value or None); scalar constants are negative.")
+      .def("scalar_constants", scalar_constants, "The pool of scalar constants.")
+      .def("adjoints", adjoints, "output"_a, "begin"_a,
+           "Adjoints of all nodes for cotangent one, as a dict.");
+}
+
+}  // namespace tapegrad

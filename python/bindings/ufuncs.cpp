@@ -1,0 +1,101 @@
+// NumPy's protocols: ufuncs of the table are applied here, everything else goes to the Python package.
+// At import the inner loops of NumPy's ufuncs replace our kernels, so that values are NumPy's.
+#include <cstring>
+#include <string>
+#include <unordered_map>
+
+#include "convert.hpp"
+#include "ops/kernels.hpp"
+#include "variable.hpp"
+
+namespace tapegrad {
+namespace {
+
+std::unordered_map<PyObject*, Op> op_by_ufunc;
+
+// Takes the loop whose arguments and results all have NumPy's type `typenum` (results bool for
+// comparisons).
+void adopt_loop(PyUFuncObject* ufunc, Op op, DType dtype, int typenum) {
+  for (int i = 0; i < ufunc->ntypes; ++i) {
+    const char* types = ufunc->types + i * ufunc->nargs;
+    bool match = ufunc->functions && ufunc->functions[i];
+    for (int j = 0; j < ufunc->nargs; ++j)
+      match = match && types[j] == (kind_of(op) == OpKind::comparison && j == ufunc->nin ? NPY_BOOL
+                                                                                        : typenum);
+    if (!match) continue;
+    Kernel& k = kernel(op, dtype);
+    k.value = reinterpret_cast<Loop>(ufunc->functions[i]);
+    k.data = ufunc->data ? const_cast<void*>(static_cast<const void*>(ufunc->data[i])) : nullptr;
+    return;
+  }
+}
+
+bool adopt(PyObject* object, Op op) {
+  if (!PyObject_TypeCheck(object, &PyUFunc_Type)) return false;
+  auto* ufunc = reinterpret_cast<PyUFuncObject*>(object);
+  if (ufunc->nin != arity_of(op) || ufunc->nout != 1) return false;
+  if (kernel(op, DType::f64).value) adopt_loop(ufunc, op, DType::f64, NPY_DOUBLE);
+  if (kernel(op, DType::f32).value) adopt_loop(ufunc, op, DType::f32, NPY_FLOAT);
+  if (kernel(op, DType::c128).value) adopt_loop(ufunc, op, DType::c128, NPY_CDOUBLE);
+  op_by_ufunc[object] = op;
+  return true;
+}
+
+PyObject* fallback(const char* module, const char* function, PyObject* const* args, Py_ssize_t n,
+                   PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    auto f = py::module_::import(module).attr(function);
+    return PyObject_Vectorcall(f.ptr(), args, static_cast<std::size_t>(n), names);
+  });
+}
+
+}  // namespace
+
+void register_ufuncs() {
+  const auto numpy = py::module_::import("numpy");
+  for (int i = 0; is_elementwise(static_cast<Op>(i)); ++i) {
+    const Op op = static_cast<Op>(i);
+    const std::string name(op_name(op));
+    if (!py::hasattr(numpy, name.c_str())) continue;
+    const py::object ufunc = numpy.attr(name.c_str());
+    adopt(ufunc.ptr(), op);
+  }
+}
+
+std::optional<Op> op_of_ufunc(PyObject* ufunc) {
+  const auto found = op_by_ufunc.find(ufunc);
+  if (found != op_by_ufunc.end()) return found->second;
+  // SciPy's special functions are adopted when first met, so that importing tapegrad need not import them.
+  const auto name = py::reinterpret_borrow<py::object>(ufunc).attr("__name__").cast<std::string>();
+  for (int i = 0; is_elementwise(static_cast<Op>(i)); ++i)
+    if (op_name(static_cast<Op>(i)) == name && adopt(ufunc, static_cast<Op>(i)))
+      return static_cast<Op>(i);
+  return std::nullopt;
+}
+
+// __array_ufunc__(ufunc, method, *inputs, **kwargs)
+PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  auto to_python = [&] {
+    return fallback("tapegrad.functions", "ufunc_fallback", args, n, names);
+  };
+  if (names && PyTuple_GET_SIZE(names) > 0) return to_python();
+  if (PyUnicode_CompareWithASCIIString(args[1], "__call__") != 0) return to_python();
+  return guarded([&]() -> PyObject* {
+    const std::optional<Op> op = op_of_ufunc(args[0]);
+    if (!op || kind_of(*op) == OpKind::comparison || n - 2 != arity_of(*op)) return to_python();
+    Argument in[2];
+    bool complex = false;
+    for (Py_ssize_t i = 2; i < n; ++i) {
+      if (!argument_from(args[i], in[i - 2])) Py_RETURN_NOTIMPLEMENTED;
+      complex = complex || in[i - 2].value.array.dtype() == DType::c128;
+    }
+    if (complex && !kernel(*op, DType::c128).value) return to_python();
+    return new_variable(apply(*op, std::span(in, static_cast<std::size_t>(n - 2)), {}));
+  });
+}
+
+PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return fallback("tapegrad.functions", "array_function", args, n, names);
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,75 @@
+"""tapegrad: exact derivatives of ordinary NumPy code, from a flat C++ tape.
+
+>>> import numpy as np, tapegrad as tg
+>>> tg.grad(lambda x: np.sum(x**2))(np.ones(3))
+array([2., 2., 2.])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tapegrad import testing
+from tapegrad._core import Variable
+from tapegrad.draw import draw
+from tapegrad.errors import DetachedError, RecordingError, UnsupportedError
+from tapegrad.pytree import register_pytree
+from tapegrad.transforms import (
+    derivative,
+    elementwise_grad,
+    gauss_newton_product,
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    jvp,
+    linearize,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
+
+if TYPE_CHECKING:
+    from tapegrad import numpy as numpy
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DetachedError",
+    "RecordingError",
+    "UnsupportedError",
+    "Variable",
+    "derivative",
+    "draw",
+    "elementwise_grad",
+    "gauss_newton_product",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "numpy",
+    "register_pytree",
+    "stop_gradient",
+    "testing",
+    "value_and_grad",
+    "vjp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The explicit namespace is loaded when somebody asks for it.
+    if name == "numpy":
+        import importlib
+
+        return importlib.import_module("tapegrad.numpy")
+    raise AttributeError(f"module 'tapegrad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

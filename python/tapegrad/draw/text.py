@@ -1,0 +1,42 @@
+"""A graph as a table of plain text; what `print(tg.draw(f, x))` shows."""
+
+from __future__ import annotations
+
+from tapegrad.draw.card import shape_text
+from tapegrad.draw.graph import Graph, Node
+
+HEAD = ("node", "op", "operands", "dtype", "shape", "value", "adjoint")
+
+
+def text(graph: Graph) -> str:
+    """One row a node in recorded order; scalar constants appear where they are used."""
+    constants = {node.id: node.value for node in graph.nodes if node.role == "constant"}
+    rows: list[tuple[str, ...]] = [HEAD]
+    rows += [_row(node, constants) for node in graph.nodes if node.role != "constant"]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    if graph.note:
+        lines.append(graph.note)
+    return "\n".join(lines)
+
+
+def _row(node: Node, constants: dict[int, str]) -> tuple[str, ...]:
+    if node.role == "elided":
+        return ("...", node.name, "", "", "", "", "")
+    operands = ", ".join(constants.get(k, f"%{k}") for k in node.operands)
+    op = f"{node.op} {node.name}" if node.name else node.op
+    marked = f"{op} (output)" if node.role == "output" else op
+    value, adjoint = node.value or "released", node.adjoint or "-"
+    return (
+        f"%{node.id}",
+        marked,
+        operands,
+        node.dtype,
+        shape_text(node.shape),
+        value,
+        adjoint,
+    )

@@ -1,0 +1,106 @@
+"""The exceptions users meet, and the raising of them with the user's file and line.
+
+The extension calls `detached_float`, `detached_array`, `recording` and `unsupported`; the package's
+Python code the last one and `detached`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import numpy as np
+
+__all__ = ["DetachedError", "RecordingError", "UnsupportedError", "user_frame"]
+
+
+class DetachedError(TypeError):
+    """A recorded value would have left the recording, and its derivative would have been lost.
+
+    Raised by `float(x)`, `np.asarray(x)` and the like. The message has the file and line and what
+    to write instead.
+    """
+
+
+class UnsupportedError(TypeError, NotImplementedError):
+    """A function, an argument of a function or a dtype for which there is no derivative rule."""
+
+
+class RecordingError(RuntimeError):
+    """A Variable was used after its recording ended, in another recording or in another thread."""
+
+
+def user_frame() -> tuple[str, int]:
+    """File and line of the innermost running Python code outside tapegrad, NumPy and SciPy."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(_LIBRARIES):
+            return file, frame.f_lineno
+        frame = frame.f_back
+    return "<unknown>", 0
+
+
+def detached(what: str, advice: str = "") -> NoReturn:
+    """Raise DetachedError: `what` happened to a recorded value, `advice` says what to write."""
+    raise DetachedError(_located(what, advice))
+
+
+def unsupported(what: str, advice: str = "") -> NoReturn:
+    """Raise UnsupportedError: `what` has no rule."""
+    raise UnsupportedError(_located(what, advice))
+
+
+def detached_float() -> NoReturn:
+    """Raise DetachedError for `float(x)`, `math.sin(x)` and the like."""
+    detached(
+        "a recorded value was turned into a Python float (float(), math.*, a format), which would "
+        "lose its derivative",
+        "Use the value itself and np.* functions (np.sin for math.sin); where a constant is meant, "
+        "write float(tg.stop_gradient(x)).",
+    )
+
+
+def detached_array() -> NoReturn:
+    """Raise DetachedError for `np.asarray(x)`, `np.array([x, y])` and assignment to a plain array."""
+    detached(
+        "a recorded value was turned into a plain NumPy array (np.asarray, np.array, a[i] = x), "
+        "which would lose its derivative",
+        "Use the value itself; build arrays with np.stack or np.concatenate, or with zeros, array "
+        "and the like from `import tapegrad.numpy as np` or np.zeros_like(x); where a constant is "
+        "meant, write np.asarray(tg.stop_gradient(x)).",
+    )
+
+
+def recording(inside: bool) -> NoReturn:
+    """Raise RecordingError; `inside`: another recording is open on this thread."""
+    where = "in another recording or another thread" if inside else "after its recording had ended"
+    raise RecordingError(
+        _located(
+            f"a recorded value was used {where}",
+            "Return it from the differentiated function (has_aux=True for what is not to be "
+            "differentiated), or keep tg.stop_gradient(x), its plain value.",
+        )
+    )
+
+
+def _located(what: str, advice: str) -> str:
+    file, line = user_frame()
+    return f"{file}:{line}: {what}" + (f"\n  {advice}" if advice else "")
+
+
+def _folder(file: str | None) -> str:
+    return os.path.dirname(os.path.abspath(file or "")) + os.sep
+
+
+# SciPy lies beside NumPy; importing it here only to ask would be slow. "<__array_function__" and
+# "<frozen" name code without a file.
+_LIBRARIES = (
+    _folder(__file__),
+    _folder(np.__file__),
+    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(np.__file__))), "scipy") + os.sep,
+    "<__array_function__",
+    "<frozen",
+)

@@ -1,0 +1,52 @@
+"""NumPy's functions on recorded values, composed of the ops of the extension. NumPy reaches them through
+`__array_function__` and `__array_ufunc__`, which call `array_function` and `ufunc_fallback` here."""
+
+from tapegrad.functions import (
+    arranging,
+    choosing,
+    creation,
+    differences,
+    einsum,
+    elementwise,
+    indexing,
+    joining,
+    linalg,
+    methods,
+    padding,
+    polynomials,
+    products,
+    reductions,
+    shapes,
+    sorting,
+    ufunc_methods,
+    writing,
+)
+from tapegrad.functions.registry import IMPLEMENTATIONS, array_function, implements
+from tapegrad.functions.ufuncs import ufunc_fallback
+
+__all__ = [
+    "IMPLEMENTATIONS",
+    "arranging",
+    "array_function",
+    "choosing",
+    "creation",
+    "differences",
+    "einsum",
+    "elementwise",
+    "implements",
+    "indexing",
+    "joining",
+    "linalg",
+    "methods",
+    "padding",
+    "polynomials",
+    "products",
+    "reductions",
+    "shapes",
+    "sorting",
+    "ufunc_fallback",
+    "ufunc_methods",
+    "writing",
+]
+
+methods.attach()

@@ -1,0 +1,212 @@
+"""New arrays from the elements of one: tile, repeat, roll, triangles, diagonals, take and its relatives.
+Called through the registry and by methods.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad import errors
+from tapegrad._core import apply
+from tapegrad.functions.indexing import integer_argument, moved
+from tapegrad.functions.operands import (
+    Array,
+    Axis,
+    as_dtype,
+    axis_of,
+    broadcast,
+    deliver,
+    operand,
+    reshaped,
+    sliced,
+    value_of,
+    where,
+)
+from tapegrad.functions.reductions import sum as total
+from tapegrad.functions.registry import implements, plain
+
+__all__ = ["compress", "diagonal", "repeat", "roll", "take", "take_along_axis", "tile", "trace"]
+
+
+# Repeating and rolling --------------------------------------------------------------------------
+
+
+@implements(np.tile)
+def tile(A: Any, reps: Any) -> Array:
+    counts = [int(reps)] if np.ndim(reps) == 0 else [int(n) for n in reps]
+    x = operand(A)
+    ndim = max(x.ndim, len(counts))
+    counts = [1] * (ndim - len(counts)) + counts
+    shape = [1] * (ndim - x.ndim) + list(x.shape)
+    apart = [n for pair in zip([1] * ndim, shape, strict=True) for n in pair]
+    spread = [n for pair in zip(counts, shape, strict=True) for n in pair]
+    result = [c * n for c, n in zip(counts, shape, strict=True)]
+    return apply("reshape", (broadcast(reshaped(x, apart), spread),), result)
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
+    x = operand(a)
+    if axis is None:
+        x, axis = reshaped(x, (x.size,)), 0
+    axis = axis_of(axis, x.ndim)
+    counts = np.asarray(plain(repeats))
+    if counts.size != 1:
+        lines = np.repeat(np.arange(x.shape[axis]), counts)
+        return take(x, lines, axis)
+    count = int(counts.ravel()[0])
+    if count < 0:
+        raise ValueError("repeats may not contain negative values.")
+    before, after = list(x.shape[: axis + 1]), list(x.shape[axis + 1 :])
+    spread = broadcast(reshaped(x, [*before, 1, *after]), [*before, count, *after])
+    return apply("reshape", (spread,), [*before[:-1], before[-1] * count, *after])
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Axis = None) -> Array:
+    x = operand(a)
+    if axis is None:
+        return reshaped(_rolled(reshaped(x, (x.size,)), shift, 0), x.shape)
+    shifts, axes = np.broadcast_arrays(shift, axis)
+    for s, k in zip(shifts.ravel(), axes.ravel(), strict=True):
+        x = _rolled(x, s, axis_of(k, x.ndim))
+    return x
+
+
+def _rolled(x: Array, shift: Any, axis: int) -> Array:
+    n = x.shape[axis]
+    split = n - int(np.sum(shift)) % n if n else 0
+    if split == n:
+        return apply("positive", (x,))
+    parts = (sliced(x, axis, split, n), sliced(x, axis, 0, split))
+    return apply("concatenate", parts, (axis,))
+
+
+@implements(np.resize)
+def resize(a: Any, new_shape: Any) -> Array:
+    return moved(lambda p: np.resize(p, new_shape), a)
+
+
+@implements(np.delete)
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
+    return moved(lambda p: np.delete(p, plain(obj), axis), arr)
+
+
+@implements(np.insert)
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
+    x = operand(arr)
+    added = as_dtype(operand(values), x.dtype)
+    return moved(lambda p, v: np.insert(p, plain(obj), v, axis), x, added)
+
+
+@implements(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", **axis: Any) -> Array:
+    x = operand(filt)
+    kept = np.flatnonzero(value_of(x) != 0)
+    if x.ndim != 1 or axis:
+        errors.unsupported("trim_zeros of several dimensions or with axis= has no derivative rule")
+    low = kept[0] if kept.size and "f" in trim.lower() else 0
+    high = kept[-1] + 1 if kept.size and "b" in trim.lower() else x.size
+    return x[low:high] if kept.size else x[:0]
+
+
+# Triangles and diagonals ------------------------------------------------------------------------
+
+
+@implements(np.tril)
+def tril(m: Any, k: int = 0) -> Array:
+    m = operand(m)
+    return where(np.tri(*_matrix_shape(m), k=k, dtype=bool), m, np.zeros((), m.dtype))
+
+
+@implements(np.triu)
+def triu(m: Any, k: int = 0) -> Array:
+    m = operand(m)
+    return where(np.tri(*_matrix_shape(m), k=k - 1, dtype=bool), np.zeros((), m.dtype), m)
+
+
+def _matrix_shape(m: Array) -> tuple[int, int]:
+    # One row makes a square, as np.tril does.
+    return (m.shape[-2], m.shape[-1]) if m.ndim > 1 else (m.shape[0], m.shape[0])
+
+
+@implements(np.diagonal)
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    return moved(lambda p: np.diagonal(p, offset, axis1, axis2), a)
+
+
+@implements(getattr(np.linalg, "diagonal", None))
+def matrix_diagonal(x: Any, /, *, offset: int = 0) -> Array:
+    return diagonal(x, offset, -2, -1)
+
+
+@implements(np.trace)
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
+) -> Array:
+    return total(diagonal(a, offset, axis1, axis2), -1, dtype, out)
+
+
+@implements(getattr(np.linalg, "trace", None))
+def matrix_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
+    return trace(x, offset, -2, -1, dtype)
+
+
+@implements(np.diag)
+def diag(v: Any, k: int = 0) -> Array:
+    v = operand(v)
+    if v.ndim == 2:
+        return diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError("Input must be 1- or 2-d.")
+    n = v.size + abs(k)
+    rows = np.arange(v.size) + max(-k, 0)
+    return apply("scatter_add", (v, rows * n + rows + k), (n, n))
+
+
+@implements(np.diagflat)
+def diagflat(v: Any, k: int = 0) -> Array:
+    v = operand(v)
+    return diag(reshaped(v, (v.size,)), k)
+
+
+# Taking -----------------------------------------------------------------------------------------
+
+
+@implements(np.take)
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
+) -> Array:
+    x = operand(a)
+    if axis is None:
+        x, axis = reshaped(x, (x.size,)), 0
+    axis = axis_of(axis, x.ndim)
+    lines = np.take(np.arange(x.shape[axis]), integer_argument(indices), mode=mode)  # type: ignore[call-overload]
+    return deliver(_lines_taken(x, np.asarray(lines), axis), out, "take")
+
+
+def _lines_taken(x: Array, lines: Any, axis: int) -> Array:
+    """`lines` (any shape) of x along the axis."""
+    inner = int(np.prod(x.shape[axis + 1 :]))
+    outer = int(np.prod(x.shape[:axis]))
+    start = np.arange(outer)[:, None, None] * (x.shape[axis] * inner)
+    flat = start + lines.reshape(1, -1, 1) * inner + np.arange(inner)
+    shape = (*x.shape[:axis], *lines.shape, *x.shape[axis + 1 :])
+    return apply("gather", (x, flat.reshape(shape).astype(np.int64)))
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
+    return moved(lambda p: np.take_along_axis(p, integer_argument(indices), axis), arr)
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Array:
+    taken = moved(lambda p: np.compress(plain(condition), p, axis), a)
+    return deliver(taken, out, "compress")
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Array:
+    return moved(lambda p: np.extract(plain(condition), p), arr)

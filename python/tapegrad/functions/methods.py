@@ -1,0 +1,208 @@
+"""The methods and attributes of ndarray on Variable. Imported once by the package, which attaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tapegrad import errors
+from tapegrad._core import Variable, apply
+from tapegrad.functions import (
+    arranging,
+    choosing,
+    elementwise,
+    products,
+    reductions,
+    shapes,
+    sorting,
+    writing,
+)
+from tapegrad.functions.operands import Array, reshaped
+from tapegrad.functions.registry import on_values
+from tapegrad.functions.ufunc_methods import accumulate
+
+__all__ = ["attach"]
+
+
+# Shape ------------------------------------------------------------------------------------------
+
+
+def reshape(self: Variable, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
+    return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+
+
+def transpose(self: Variable, *axes: Any) -> Array:
+    if len(axes) == 1 and (axes[0] is None or np.ndim(axes[0]) == 1):
+        return shapes.transpose(self, axes[0])
+    return shapes.transpose(self, axes or None)
+
+
+def flatten(self: Variable, order: str = "C") -> Array:
+    return copy(shapes.ravel(self, order))
+
+
+def matrix_transpose(self: Variable) -> Array:
+    return shapes.matrix_transpose(self)
+
+
+def flat(self: Variable) -> Array:
+    """A view of all elements in a row: it iterates, indexes and assigns like NumPy's `flat`."""
+    return shapes.reshape_view(self, (self.size,))
+
+
+# Values -----------------------------------------------------------------------------------------
+
+
+def copy(self: Variable, order: str = "C") -> Array:
+    del order
+    return apply("positive", (self,))
+
+
+def astype(
+    self: Variable,
+    dtype: Any,
+    order: str = "K",
+    casting: str = "unsafe",
+    subok: bool = True,
+    copy: bool = True,
+) -> Array:
+    del order, subok
+    if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]
+        raise TypeError(f"Cannot cast array from {self.dtype} to {np.dtype(dtype)} by '{casting}'")
+    return elementwise.astype(self, dtype, copy=copy)
+
+
+def item(self: Variable, *args: Any) -> Array:
+    """The element as a recorded scalar; `float(x)` would leave the recording."""
+    if not args:
+        if self.size != 1:
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        return reshaped(self, ())
+    place = args[0] if len(args) == 1 else args
+    return shapes.reshape(self, (-1,))[place] if isinstance(place, int) else self[place]
+
+
+def tolist(self: Variable) -> Any:
+    """Nested lists of recorded scalars."""
+    if self.ndim == 0:
+        return self
+    return [tolist(self[i]) for i in range(self.shape[0])]
+
+
+def conjugate(self: Variable) -> Array:
+    return np.conjugate(self)
+
+
+def clip(
+    self: Variable, min: Any = None, max: Any = None, out: Any = None, **keywords: Any
+) -> Array:
+    return elementwise.clip(self, min, max, out, **keywords)
+
+
+def cumprod(self: Variable, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
+    if axis is None:
+        return accumulate(np.multiply, reshaped(self, (self.size,)), 0, dtype, out)
+    return accumulate(np.multiply, self, axis, dtype, out)
+
+
+# In place ---------------------------------------------------------------------------------------
+
+
+def fill(self: Variable, number: Any) -> None:
+    self[...] = number
+
+
+def sort(
+    self: Variable, axis: int = -1, kind: Any = None, order: Any = None, **stable: Any
+) -> None:
+    self[...] = sorting.sort(self, axis, kind, order, **stable)
+
+
+def partition(
+    self: Variable, kth: Any, axis: int = -1, kind: Any = "introselect", order: Any = None
+) -> None:
+    self[...] = sorting.partition(self, kth, axis, kind, order)
+
+
+def compress(self: Variable, condition: Any, axis: int | None = None, out: Any = None) -> Array:
+    return arranging.compress(condition, self, axis, out)
+
+
+# What cannot stay recorded ----------------------------------------------------------------------
+
+
+def _leaves(name: str, advice: str) -> Callable[..., Any]:
+    def refuse(self: Variable, *args: Any, **kwargs: Any) -> Any:
+        errors.detached(f"x.{name} would take plain memory out of the recording", advice)
+
+    refuse.__name__ = name
+    return refuse
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "all": on_values(np.all),
+    "any": on_values(np.any),
+    "argmax": on_values(np.argmax),
+    "argmin": on_values(np.argmin),
+    "argpartition": on_values(np.argpartition),
+    "argsort": on_values(np.argsort),
+    "astype": astype,
+    "choose": choosing.choose,
+    "clip": clip,
+    "compress": compress,
+    "conj": conjugate,
+    "conjugate": conjugate,
+    "copy": copy,
+    "cumprod": cumprod,
+    "cumsum": reductions.cumsum,
+    "diagonal": arranging.diagonal,
+    "dot": products.dot,
+    "fill": fill,
+    "flatten": flatten,
+    "item": item,
+    "max": reductions.amax,
+    "mean": reductions.mean,
+    "min": reductions.amin,
+    "nonzero": on_values(np.nonzero),
+    "partition": partition,
+    "prod": reductions.prod,
+    "ptp": reductions.ptp,
+    "put": writing.put,
+    "ravel": shapes.ravel,
+    "repeat": arranging.repeat,
+    "reshape": reshape,
+    "round": elementwise.round,
+    "searchsorted": on_values(np.searchsorted),
+    "sort": sort,
+    "squeeze": shapes.squeeze,
+    "std": reductions.std,
+    "sum": reductions.sum,
+    "swapaxes": shapes.swapaxes,
+    "take": arranging.take,
+    "tolist": tolist,
+    "trace": arranging.trace,
+    "transpose": transpose,
+    "var": reductions.var,
+}
+
+REFUSED = {
+    "byteswap": "plain values are x.astype on stop_gradient(x)",
+    "dump": "save tg.stop_gradient(x)",
+    "dumps": "save tg.stop_gradient(x)",
+    "resize": "write x = np.resize(x, shape)",
+    "tobytes": "write tg.stop_gradient(x).tobytes()",
+    "tofile": "write tg.stop_gradient(x).tofile(file)",
+    "view": "write x.astype(dtype) or x.real, x.imag",
+}
+
+
+def attach() -> None:
+    """Give Variable the methods and attributes of ndarray that the extension does not define."""
+    for name, method in METHODS.items():
+        setattr(Variable, name, method)
+    for name, advice in REFUSED.items():
+        setattr(Variable, name, _leaves(name, advice))
+    for name, getter in {"mT": matrix_transpose, "flat": flat}.items():
+        setattr(Variable, name, property(getter))

@@ -1,0 +1,366 @@
+"""Sums, products, extremes and moments: np.sum to np.average and the methods of the same names.
+Called through the registry and by methods.py."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from tapegrad import errors
+from tapegrad._core import apply
+from tapegrad.functions.operands import (
+    Array,
+    Axis,
+    as_dtype,
+    as_inexact,
+    axes_of,
+    axis_of,
+    broadcast,
+    deliver,
+    is_complex,
+    is_differentiable,
+    joined,
+    magnitude_squared,
+    operand,
+    reshaped,
+    root,
+    transposed,
+    value_of,
+    where,
+)
+from tapegrad.functions.registry import implements, on_values, plain
+
+NO_VALUE = np._NoValue
+
+__all__ = [
+    "amax",
+    "amin",
+    "average",
+    "cumsum",
+    "cumulative_sum",
+    "mean",
+    "prod",
+    "ptp",
+    "std",
+    "sum",
+    "var",
+]
+
+
+def reduced(op: str, x: Array, axis: Axis, keepdims: Any) -> Array:
+    return apply(op, (x,), (keepdims is True or keepdims == 1, *axes_of(axis, x.ndim)))
+
+
+def absent(*arguments: Any) -> bool:
+    return builtins.all(argument is None or argument is NO_VALUE for argument in arguments)
+
+
+def _masked(x: Array, mask: Any, otherwise: Any) -> Array:
+    """`x` where the mask (of a reduction's `where=`) is true."""
+    return where(np.broadcast_to(np.asarray(value_of(mask), bool), x.shape), x, otherwise)
+
+
+@implements(np.sum)
+def sum(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Array:
+    a = operand(a)
+    if not is_differentiable(a) and dtype is None:
+        return _on_values(np.sum, a, axis, out, keepdims, initial, where)
+    if dtype is not None:
+        a = as_dtype(a, dtype)
+    if not absent(where):
+        a = _masked(a, where, 0)
+    result = reduced("sum", a, axis, keepdims)
+    if not absent(initial):
+        result = result + initial
+    return result if out is None else deliver(result, out, "sum")
+
+
+@implements(np.prod)
+def prod(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Array:
+    a = operand(a)
+    if not is_differentiable(a) and dtype is None:
+        return _on_values(np.prod, a, axis, out, keepdims, initial, where)
+    if dtype is not None:
+        a = as_dtype(a, dtype)
+    if not absent(where):
+        a = _masked(a, where, 1)
+    result = reduced("prod", a, axis, keepdims)
+    if not absent(initial):
+        result = result * initial
+    return result if out is None else deliver(result, out, "prod")
+
+
+def _on_values(
+    function: Any, a: Array, axis: Axis, out: Any, keepdims: Any, initial: Any, where: Any
+) -> Array:
+    """A reduction of integers or booleans, which carry no derivative."""
+    given = {"initial": initial, "where": where}
+    options = {name: plain(v) for name, v in given.items() if not absent(v)}
+    result = function(value_of(a), axis=axis, keepdims=keepdims is True or keepdims == 1, **options)
+    return deliver(result, out, function.__name__)
+
+
+@implements(np.max, np.amax)
+def amax(
+    a: Any,
+    axis: Axis = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Array:
+    return _extreme("max", np.maximum, a, axis, out, keepdims, initial, where)
+
+
+@implements(np.min, np.amin)
+def amin(
+    a: Any,
+    axis: Axis = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = None,
+) -> Array:
+    return _extreme("min", np.minimum, a, axis, out, keepdims, initial, where)
+
+
+def _extreme(
+    op: str,
+    combine: Any,
+    a: Any,
+    axis: Axis,
+    out: Any,
+    keepdims: Any,
+    initial: Any,
+    mask: Any,
+) -> Array:
+    a = operand(a)
+    if not is_differentiable(a):
+        return _on_values(getattr(np, op), a, axis, out, keepdims, initial, mask)
+    if is_complex(a):
+        errors.unsupported(f"{op} of complex values has no derivative")
+    axes = axes_of(axis, a.ndim)
+    if not absent(mask):
+        if absent(initial):
+            raise ValueError(f"reduction operation '{op}' needs initial= with where=")
+        a = _masked(a, mask, -np.inf if op == "max" else np.inf)
+    if 0 in (a.shape[k] for k in axes):
+        if absent(initial):
+            raise ValueError(f"zero-size array to reduction operation {op} which has no identity")
+        # Nothing but `initial` is left; the result has no other operand.
+        kept = [1 if k in axes else n for k, n in enumerate(a.shape)]
+        shape = kept if keepdims is True else [n for k, n in enumerate(a.shape) if k not in axes]
+        return deliver(broadcast(as_dtype(operand(initial), a.dtype), shape), out, op)
+    result = reduced(op, a, axes, keepdims)
+    if not absent(initial):
+        result = combine(result, initial)
+    return result if out is None else deliver(result, out, op)
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Axis = None, out: Any = None, keepdims: Any = False) -> Array:
+    highest = amax(a, axis, None, keepdims)
+    return deliver(highest - amin(a, axis, None, keepdims), out, "ptp")
+
+
+def _count(a: Array, axes: tuple[int, ...], mask: Any) -> Any:
+    """How many elements a mean takes: a number, or an array with the reduced axes kept."""
+    if absent(mask) or mask is True:
+        count = 1
+        for k in axes:
+            count *= a.shape[k]
+        return count
+    taken = np.broadcast_to(np.asarray(value_of(mask), bool), a.shape)
+    return np.sum(taken, axis=axes, keepdims=True)
+
+
+def _without_axes(x: Any, axes: tuple[int, ...]) -> Array:
+    """Drops axes of length 1."""
+    return reshaped(x, [n for k, n in enumerate(x.shape) if k not in axes])
+
+
+def _divided(total: Array, count: Any, axes: tuple[int, ...], keepdims: Any) -> Array:
+    """The sum (reduced axes dropped unless keepdims) over a count that may be an array."""
+    if isinstance(count, np.ndarray):
+        if not (keepdims is True or keepdims == 1):
+            count = _without_axes(count, axes)
+        # Integers are divided in the dtype of the sum, as NumPy does.
+        count = count.astype(np.result_type(total.dtype))
+    return total / count
+
+
+@implements(np.mean)
+def mean(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    *,
+    where: Any = None,
+) -> Array:
+    a = as_inexact(operand(a)) if dtype is None else as_dtype(operand(a), dtype)
+    axes = axes_of(axis, a.ndim)
+    count = _count(a, axes, where)
+    if not (absent(where) or where is True):
+        a = _masked(a, where, 0)
+    result = _divided(reduced("sum", a, axes, keepdims), count, axes, keepdims)
+    return result if out is None else deliver(result, out, "mean")
+
+
+@implements(np.var)
+def var(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
+) -> Array:
+    if not absent(correction):
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
+    a = as_inexact(operand(a)) if dtype is None else as_dtype(operand(a), dtype)
+    axes = axes_of(axis, a.ndim)
+    count = _count(a, axes, where)
+    partial = not (absent(where) or where is True)
+    if absent(mean):
+        taken = _masked(a, where, 0) if partial else a
+        mean = reduced("sum", taken, axes, True) / count
+    squares = magnitude_squared(a - mean)
+    if partial:
+        squares = _masked(squares, where, 0)
+    total = reduced("sum", squares, axes, keepdims)
+    result = _divided(total, _freedom(count, ddof), axes, keepdims)
+    return result if out is None else deliver(result, out, "var")
+
+
+def _freedom(count: Any, ddof: Any) -> Any:
+    return (
+        np.maximum(count - ddof, 0)
+        if isinstance(count, np.ndarray)
+        else builtins.max(count - ddof, 0)
+    )
+
+
+@implements(np.std)
+def std(
+    a: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = None,
+    mean: Any = None,
+    correction: Any = None,
+) -> Array:
+    variance = var(
+        a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
+    )
+    return deliver(root(variance), out, "std")
+
+
+@implements(np.average)
+def average(
+    a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
+    a = as_inexact(operand(a))
+    axes = axes_of(axis, a.ndim)
+    if weights is None:
+        result = mean(a, axes, keepdims=keepdims)
+        total: Array = np.full(result.shape, _count(a, axes, None), result.dtype)
+        return (result, total) if returned else result
+    weights = _weights_along(a, operand(weights), axis)
+    total = reduced("sum", as_inexact(weights), axes, keepdims)
+    if not np.all(value_of(total)):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+    result = reduced("sum", as_inexact(a * weights), axes, keepdims) / total
+    return (result, broadcast(total, result.shape)) if returned else result
+
+
+def _weights_along(a: Array, weights: Array, axis: Axis) -> Array:
+    """Weights of the shape of `a`; one dimension of weights lies along the averaged axis."""
+    if weights.shape == a.shape:
+        return weights
+    if axis is None:
+        raise TypeError("Axis must be specified when shapes of a and weights differ.")
+    # The weights' axes follow the order in which `axis` names them.
+    named = [axis] if isinstance(axis, int) else list(axis)
+    order = [axis_of(k, a.ndim) for k in named]
+    if weights.shape != tuple(a.shape[k] for k in order):
+        raise ValueError(
+            "Shape of weights must be consistent with shape of a along specified axis."
+        )
+    ascending = transposed(weights, [int(k) for k in np.argsort(order)])
+    placed = reshaped(ascending, [n if k in order else 1 for k, n in enumerate(a.shape)])
+    return broadcast(placed, a.shape)
+
+
+@implements(np.cumsum)
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
+    a = operand(a) if dtype is None else as_dtype(operand(a), dtype)
+    if not is_differentiable(a):
+        return deliver(np.cumsum(value_of(a), axis), out, "cumsum")
+    if axis is None:
+        a, axis = reshaped(a, (a.size,)), 0
+    return deliver(apply("cumsum", (a,), (axis_of(axis, a.ndim), 0)), out, "cumsum")
+
+
+@implements(getattr(np, "cumulative_sum", None))
+def cumulative_sum(
+    x: Any,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: Any = None,
+    out: Any = None,
+    include_initial: bool = False,
+) -> Array:
+    x = operand(x)
+    if axis is None:
+        if x.ndim > 1:
+            raise ValueError("axis must be specified in cumulative_sum for more than one dimension")
+        axis = 0
+    result = cumsum(x, axis, dtype)
+    if include_initial:
+        shape = list(x.shape)
+        shape[axis] = 1
+        result = joined([np.zeros(shape, result.dtype), result], axis_of(axis, x.ndim))
+    return deliver(result, out, "cumulative_sum")
+
+
+for function in (
+    np.any,
+    np.all,
+    np.argmax,
+    np.argmin,
+    np.nanargmax,
+    np.nanargmin,
+    np.count_nonzero,
+):
+    implements(function)(on_values(function))

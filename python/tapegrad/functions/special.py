@@ -1,0 +1,110 @@
+"""Functions of scipy.special that are no ufuncs: logsumexp, softmax, log_softmax. tapegrad.scipy.special
+exports them; SciPy itself does not dispatch them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tapegrad._core import apply
+from tapegrad.functions.operands import (
+    Array,
+    Axis,
+    as_inexact,
+    axes_of,
+    broadcast,
+    is_complex,
+    operand,
+    reshaped,
+    value_of,
+    where,
+)
+
+__all__ = ["log_softmax", "logsumexp", "softmax"]
+
+
+def _shift(x: Array, axes: tuple[int, ...]) -> Array:
+    """A number near the largest element, from which exp cannot overflow.
+
+    The results do not depend on it, so neither does their derivative: floor has slope zero.
+    """
+    largest = apply("floor", (apply("max", (x.real,), (1, *axes)),))
+    return where(np.isfinite(value_of(largest)), largest, 0.0)
+
+
+def logsumexp(
+    a: Any,
+    axis: Axis = None,
+    b: Any = None,
+    keepdims: bool = False,
+    return_sign: bool = False,
+) -> Any:
+    """Log of the sum of exponentials, weighted by `b`, as scipy.special.logsumexp.
+
+    `a` and `b` broadcast; the sum runs over `axis` (all axes by default). With `return_sign` the
+    result is the pair (log of the magnitude, sign).
+
+    >>> import numpy as np, tapegrad as tg
+    >>> from tapegrad.scipy.special import logsumexp
+    >>> tg.grad(logsumexp)(np.zeros(4))
+    array([0.25, 0.25, 0.25, 0.25])
+    """
+    x = as_inexact(operand(a))
+    if b is not None:
+        weights = operand(b)
+        shape = np.broadcast_shapes(x.shape, weights.shape)
+        x, weights = broadcast(x, shape), broadcast(weights, shape)
+        # An element of weight zero adds nothing, even if it is infinite.
+        x = where(value_of(weights) == 0, -np.inf, x)
+    axes = axes_of(axis, x.ndim)
+    kept = [1 if k in axes else n for k, n in enumerate(x.shape)]
+    if x.size == 0:
+        result: Array = np.full(kept, -np.inf, x.dtype)
+        sign: Array = np.sign(result)
+    else:
+        shift = _shift(x, axes)
+        terms = np.exp(x - shift)
+        total = apply("sum", (terms if b is None else weights * terms,), (1, *axes))
+        sign = np.sign(total) if return_sign else None
+        magnitude = np.abs(total) if return_sign else total
+        result = np.log(magnitude) + shift
+    if not keepdims:
+        shape = tuple(n for k, n in enumerate(x.shape) if k not in axes)
+        result = reshaped(result, shape)
+        sign = None if sign is None else reshaped(sign, shape)
+    return (result, sign) if return_sign else result
+
+
+def softmax(x: Any, axis: Axis = None) -> Array:
+    """exp(x) / sum(exp(x)) over `axis`, as scipy.special.softmax.
+
+    >>> import numpy as np
+    >>> from tapegrad.scipy.special import softmax
+    >>> softmax(np.zeros(2))
+    array([0.5, 0.5])
+    """
+    x = as_inexact(operand(x))
+    if x.size == 0:
+        return x
+    axes = axes_of(axis, x.ndim)
+    powers = np.exp(x - _shift(x, axes))
+    return powers / apply("sum", (powers,), (1, *axes))
+
+
+def log_softmax(x: Any, axis: Axis = None) -> Array:
+    """log(softmax(x)) over `axis` without loss of small values, as scipy.special.log_softmax.
+
+    >>> import numpy as np
+    >>> from tapegrad.scipy.special import log_softmax
+    >>> log_softmax(np.array([0.0, -1000.0]))
+    array([    0., -1000.])
+    """
+    x = as_inexact(operand(x))
+    if x.size == 0:
+        return x
+    if is_complex(x):
+        raise TypeError("log_softmax takes real values")
+    axes = axes_of(axis, x.ndim)
+    shifted = x - _shift(x, axes)
+    return shifted - np.log(apply("sum", (np.exp(shifted),), (1, *axes)))

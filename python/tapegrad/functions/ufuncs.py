@@ -1,0 +1,319 @@
+"""ufunc calls that the C++ table does not serve: ufuncs made of several ops, complex arguments of real
+ops, and the keywords out=, where=, dtype=. Variable's `__array_ufunc__` calls `ufunc_fallback`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tapegrad import errors
+from tapegrad._core import Variable, apply, ops
+from tapegrad.functions.operands import (
+    Array,
+    as_dtype,
+    deliver,
+    dtype_of,
+    has_variable,
+    is_complex,
+    operand,
+    result_dtype,
+    shape_of,
+    value_of,
+    where,
+)
+from tapegrad.functions.registry import plain
+
+__all__ = ["CALLS", "call", "ufunc_call", "ufunc_fallback"]
+
+TABLE = frozenset(op["name"] for op in ops() if op["kind"] in ("unary", "binary", "comparison"))
+
+# Called by name, so that SciPy's ufuncs need no import of SciPy.
+CALLS: dict[str, Callable[..., Any]] = {}
+# The same for ufuncs of the table whose formulas are real, when an operand is complex.
+COMPLEX_CALLS: dict[str, Callable[..., Any]] = {}
+# Evaluated on plain values: logical results, integers, derivatives that are zero everywhere.
+ON_VALUES = frozenset(
+    "isnan isinf isfinite isnat signbit logical_and logical_or logical_xor logical_not "
+    "equal not_equal less less_equal greater greater_equal "
+    "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count gcd lcm "
+    "spacing".split()
+)
+
+
+def ufunc_fallback(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Everything but the plain call of an elementwise op of the table."""
+    if method == "__call__":
+        return ufunc_call(ufunc, inputs, **kwargs)
+    from tapegrad.functions.ufunc_methods import METHODS
+
+    return METHODS[method](ufunc, *inputs, **kwargs)
+
+
+def ufunc_call(
+    ufunc: np.ufunc,
+    inputs: Sequence[Any],
+    *,
+    out: Any = None,
+    where: Any = True,
+    dtype: Any = None,
+    casting: str = "same_kind",
+    order: str = "K",
+    subok: bool = True,
+    signature: Any = None,
+    **axes: Any,
+) -> Any:
+    """`ufunc(*inputs, ...)`; `axes` are the axis, axes and keepdims of generalised ufuncs."""
+    del order, subok  # Values have no memory order and no subclass.
+    if signature is not None:
+        errors.unsupported(f"{ufunc.__name__} with signature= has no derivative rule", "use dtype=")
+    inputs = [operand(x) if isinstance(x, (list, tuple)) else x for x in inputs]
+    if dtype is not None:
+        inputs = [_computed_in(x, np.dtype(dtype), casting, ufunc.__name__) for x in inputs]
+    name = ufunc.__name__
+    if name in ON_VALUES:
+        if where is not True:
+            axes["where"] = value_of(where)
+        return _deliver_all(ufunc(*plain(inputs), **axes), out, name)
+    result = call(name, inputs, axes)
+    if where is not True:
+        result = _where_true(where, result, out)
+    return _deliver_all(result, out, name)
+
+
+def call(name: str, inputs: Sequence[Any], axes: dict[str, Any] | None = None) -> Any:
+    """The ufunc called `name`, without keywords of ordinary ufuncs."""
+    complex_call = COMPLEX_CALLS.get(name)
+    if complex_call is not None and any(map(is_complex, inputs)):
+        return complex_call(*inputs)
+    composed = CALLS.get(name)
+    if composed is not None:
+        return composed(*inputs, **(axes or {}))
+    if name not in TABLE:
+        errors.unsupported(f"the ufunc {name} has no derivative rule")
+    return apply(name, inputs)
+
+
+def _computed_in(x: Any, dtype: np.dtype[Any], casting: str, name: str) -> Any:
+    if not np.can_cast(dtype_of(x), dtype, casting):  # type: ignore[arg-type]
+        raise TypeError(
+            f"Cannot cast ufunc '{name}' input from {dtype_of(x)} to {dtype} "
+            f"with casting rule '{casting}'"
+        )
+    return as_dtype(operand(x), dtype)
+
+
+def _where_true(mask: Any, result: Any, out: Any) -> Any:
+    """The elements outside the mask keep what `out` holds; without `out` they are zero."""
+    if isinstance(result, tuple):
+        outs = out if isinstance(out, tuple) else (None,) * len(result)
+        return tuple(_where_true(mask, r, o) for r, o in zip(result, outs, strict=True))
+    target = out[0] if isinstance(out, tuple) else out
+    otherwise = target if target is not None else np.zeros((), dtype_of(result))
+    return where(mask, result, otherwise)
+
+
+def _deliver_all(result: Any, out: Any, name: str) -> Any:
+    if isinstance(result, tuple):
+        outs = out if out is not None else (None,) * len(result)
+        return tuple(deliver(r, o, name) for r, o in zip(result, outs, strict=True))
+    return deliver(result, out, name)
+
+
+# Ufuncs made of several ops ---------------------------------------------------------------------
+
+
+def composed(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        CALLS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def for_complex(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        COMPLEX_CALLS[name] = function
+        return function
+
+    return register
+
+
+@composed("divmod")
+def _divmod(x: Array, y: Array) -> tuple[Array, Array]:
+    return apply("floor_divide", (x, y)), apply("remainder", (x, y))
+
+
+@composed("modf")
+def _modf(x: Array) -> tuple[Array, Array]:
+    whole = apply("trunc", (x,))
+    infinite = np.isinf(value_of(x))
+    return where(infinite, np.copysign(0.0, value_of(x)), x - whole), whole
+
+
+@composed("frexp")
+def _frexp(x: Array) -> tuple[Array, Array]:
+    exponent = np.frexp(value_of(x))[1]
+    # Two steps: 2^-exponent alone may overflow.
+    half = exponent // 2
+    return apply("ldexp", (apply("ldexp", (x, -half)), half - exponent)), exponent
+
+
+@composed("float_power")
+def _float_power(x: Array, y: Array) -> Array:
+    dtype = np.result_type(result_dtype(x, y), np.float64)
+    return apply("power", (as_dtype(operand(x), dtype), as_dtype(operand(y), dtype)))
+
+
+@composed("conjugate")
+def _conjugate(x: Array) -> Array:
+    return apply("conjugate", (x,))
+
+
+@for_complex("absolute")
+def _absolute(z: Array) -> Array:
+    return apply("hypot", (z.real, z.imag))
+
+
+@for_complex("sign")
+def _sign(z: Array) -> Array:
+    size = apply("hypot", (z.real, z.imag))
+    return where(size == 0, 0.0, z / where(size == 0, 1.0, size))
+
+
+@for_complex("rint")
+def _rint(z: Array) -> Array:
+    return as_dtype(apply("rint", (z.real,)), complex) + 1j * apply("rint", (z.imag,))
+
+
+def _no_complex_order(name: str) -> Callable[..., Any]:
+    def refuse(*_: Any) -> Any:
+        errors.unsupported(f"{name} of complex values has no derivative")
+
+    return refuse
+
+
+for name in ("maximum", "minimum", "fmax", "fmin"):
+    COMPLEX_CALLS[name] = _no_complex_order(name)
+
+
+# Products as generalised ufuncs -----------------------------------------------------------------
+
+
+def _gufunc(
+    core: Callable[[Array, Array], Array], dims: tuple[int, int, int]
+) -> Callable[..., Any]:
+    """`core` with NumPy's axis, axes and keepdims: dims are the core dimensions of both operands and
+    of the result."""
+
+    def apply_along(
+        a: Any, b: Any, *, axes: Any = None, axis: int | None = None, keepdims: bool = False
+    ) -> Array:
+        a, b = operand(a), operand(b)
+        if axis is not None:
+            axes = [(axis,), (axis,), (axis,) if keepdims else ()]
+        if axes is not None:
+            given = [(k,) if isinstance(k, int) else tuple(k) for k in axes]
+            a, b = (
+                np.moveaxis(x, g, range(-len(g), 0)) for x, g in zip((a, b), given, strict=False)
+            )
+        result = core(a, b)
+        if keepdims:
+            result = np.expand_dims(result, -1)
+        if axes is not None and len(given) == 3 and given[2]:
+            result = np.moveaxis(result, range(-len(given[2]), 0), given[2])
+        return result
+
+    return apply_along
+
+
+def _matmul(a: Array, b: Array) -> Array:
+    for x in (a, b):
+        if len(shape_of(x)) == 0:
+            raise ValueError("matmul: an operand is a scalar, which matmul does not take; use *")
+    return apply("matmul", (a, b))
+
+
+def _vecdot(a: Array, b: Array) -> Array:
+    column = apply("matmul", (np.conjugate(a)[..., None, :], b[..., :, None]))
+    return column[..., 0, 0]
+
+
+def _matvec(a: Array, b: Array) -> Array:
+    return apply("matmul", (a, b[..., :, None]))[..., 0]
+
+
+def _vecmat(a: Array, b: Array) -> Array:
+    return apply("matmul", (np.conjugate(a)[..., None, :], b))[..., 0, :]
+
+
+CALLS["matmul"] = _gufunc(_matmul, (2, 2, 2))
+CALLS["vecdot"] = _gufunc(_vecdot, (1, 1, 0))
+CALLS["matvec"] = _gufunc(_matvec, (2, 1, 1))
+CALLS["vecmat"] = _gufunc(_vecmat, (1, 2, 1))
+
+
+# SciPy's ---------------------------------------------------------------------------------------
+
+
+@composed("logit")
+def _logit(x: Array) -> Array:
+    # Both forms are exact to rounding where they are chosen.
+    centred = 2.0 * x - 1.0
+    return where(np.abs(value_of(centred)) < 0.4, 2.0 * np.arctanh(centred), np.log(x / (1.0 - x)))
+
+
+@composed("log_expit")
+def _log_expit(x: Array) -> Array:
+    return -apply("logaddexp", (as_dtype(np.zeros(()), dtype_of(x)), -x))
+
+
+@composed("xlogy")
+def _xlogy(x: Array, y: Array) -> Array:
+    return x * np.log(_one_where_irrelevant(x, y, 0.0))
+
+
+@composed("xlog1py")
+def _xlog1py(x: Array, y: Array) -> Array:
+    return x * np.log1p(
+        _one_where_irrelevant(x, y, -1.0) if has_variable(y) or has_variable(x) else y
+    )
+
+
+def _one_where_irrelevant(x: Array, y: Array, pole: float) -> Array:
+    """y, moved off the pole of the logarithm where x = 0, so that 0 * log is 0 with slope 0 in y."""
+    vx, vy = value_of(x), value_of(y)
+    with np.errstate(invalid="ignore"):
+        irrelevant = (vx == 0) & ~np.isnan(vy) & ~((vy > pole) & (vy < np.inf))
+    return where(irrelevant, pole + 1.0, y)
+
+
+@composed("entr")
+def _entr(x: Array) -> Array:
+    return where(value_of(x) < 0, -np.inf, -_xlogy(x, x))
+
+
+@composed("rel_entr")
+def _rel_entr(x: Array, y: Array) -> Array:
+    vx, vy = value_of(x), value_of(y)
+    bad = (vx < 0) | (vy < 0) | ((vx > 0) & (vy == 0))
+    inside = where((vx == 0) | bad, 0.0 * x, x * np.log(x / y))
+    return where(bad, np.inf, inside)
+
+
+@composed("kl_div")
+def _kl_div(x: Array, y: Array) -> Array:
+    return _rel_entr(x, y) - x + y
+
+
+@composed("ndtr")
+def _ndtr(x: Array) -> Array:
+    return 0.5 * apply("erfc", (x * (-(0.5**0.5)),))
+
+
+def as_recorded(x: Any) -> Variable | None:
+    """`x` if it is a Variable."""
+    return x if isinstance(x, Variable) else None

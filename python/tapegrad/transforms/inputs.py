@@ -1,0 +1,234 @@
+"""The arguments that derivatives are taken to: choosing them, putting them on the tape, and handing
+back one derivative for each in the same containers and types. Every transform begins here."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tapegrad import _core
+from tapegrad.pytree import LEAF, Structure, container_of, flatten
+
+Function = Callable[..., Any]
+Argnums = int | Sequence[int]
+
+FLOAT64, FLOAT32, COMPLEX128 = np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.complex128)
+DIFFERENTIABLE = frozenset((FLOAT64, FLOAT32, COMPLEX128))
+CAST_TO_FLOAT64 = (0,)  # the attribute of the op `cast`
+Variable = _core.Variable
+ndarray = np.ndarray
+
+
+class Inputs:
+    """The differentiated leaves of one call of `f`.
+
+    `args` is what to call f with, `leaves` what the user passed, `variables` their nodes.
+    """
+
+    __slots__ = ("_names", "_structure", "args", "leaves", "variables")
+
+    def __init__(
+        self, tape: _core.Tape, args: Sequence[Any], argnums: Argnums, transform: str
+    ) -> None:
+        self.args = list(args)
+        if type(argnums) is int and 0 <= argnums < len(args):
+            chosen = args[argnums]
+            self._names = _Names(transform, argnums)
+            if container_of(type(chosen)) is None:
+                self._structure = LEAF
+                self.leaves = [chosen]
+                self.variables = [tape.input(self._recordable(0))]
+                self.args[argnums] = _core.copy(self.variables[0])
+                return
+        else:
+            argnums = _normalised(argnums, len(args), transform)
+            chosen = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in argnums)
+            self._names = _Names(transform, argnums)
+        self.leaves, self._structure = flatten(chosen)
+        self._check_not_none(argnums)
+        self.variables = [tape.input(self._recordable(k)) for k in range(len(self.leaves))]
+        # The function gets handles of its own: an assignment to one moves it to another node.
+        moved = self._structure.unflatten([_core.copy(v) for v in self.variables])
+        if isinstance(argnums, int):
+            self.args[argnums] = moved
+        else:
+            for i, value in zip(argnums, moved, strict=True):
+                self.args[i] = value
+
+    def gather(self, values: Sequence[Any]) -> Any:
+        """One value for each leaf (a gradient, a tangent), as the user passed the leaves."""
+        if self._structure is LEAF:
+            return like(self.leaves[0], values[0])
+        return self._structure.hold(map(like, self.leaves, values))
+
+    def hold(self, values: Sequence[Any]) -> Any:
+        """The same containers with these values as they are."""
+        return self._structure.hold(values)
+
+    def match(self, tree: Any, what: str) -> list[Any]:
+        """`tree`, of the same structure, as one direction for each leaf, shape and dtype fitted."""
+        if self._structure is LEAF:
+            return [direction(tree, self.variables[0], what, "")]
+        leaves = self._structure.match(tree, what)
+        return [
+            direction(leaf, variable, what, path)
+            for leaf, variable, path in zip(
+                leaves, self.variables, self._structure.paths(), strict=True
+            )
+        ]
+
+    def name(self, k: int) -> str:
+        """Leaf k as the user would call it: `argument 0['w']`."""
+        return self._names.of(self._structure, k)
+
+    def _recordable(self, k: int) -> Any:
+        leaf = self.leaves[k]
+        kind = type(leaf)
+        if kind is float or (kind is ndarray and leaf.dtype in DIFFERENTIABLE):
+            return leaf
+        if kind is Variable:
+            if leaf.dtype in DIFFERENTIABLE:
+                return leaf
+            if leaf.dtype.kind == "i":
+                return _core.apply("cast", (leaf,), CAST_TO_FLOAT64)
+        value, objection = _converted(leaf)
+        if objection:
+            raise TypeError(f"{self._names.transform}: {self.name(k)} is {objection}")
+        return value
+
+    def _check_not_none(self, argnums: int | tuple[int, ...]) -> None:
+        numbers = (argnums,) if isinstance(argnums, int) else argnums
+        for i in numbers:
+            if self.args[i] is None:
+                raise TypeError(
+                    f"{self._names.transform}: argument {i} is None, expected a number, "
+                    "an array or a pytree of them"
+                )
+
+
+class _Names:
+    """What errors call the leaves; worked out only when one is raised."""
+
+    __slots__ = ("argnums", "transform")
+
+    def __init__(self, transform: str, argnums: int | tuple[int, ...]) -> None:
+        self.transform = transform
+        self.argnums = argnums
+
+    def of(self, structure: Structure, k: int) -> str:
+        path = structure.paths()[k]
+        if isinstance(self.argnums, int):
+            return f"argument {self.argnums}{path}"
+        place, rest = path[1:].split("]", 1)
+        return f"argument {self.argnums[int(place)]}{rest}"
+
+
+def _normalised(argnums: Argnums, count: int, transform: str) -> int | tuple[int, ...]:
+    if isinstance(argnums, (tuple, list)):
+        chosen = tuple(_position(i, count, transform) for i in argnums)
+        if len(set(chosen)) != len(chosen):
+            raise ValueError(f"{transform}: argnums={argnums} names an argument twice")
+        if not chosen:
+            raise ValueError(f"{transform}: argnums is empty")
+        return chosen
+    return _position(argnums, count, transform)
+
+
+def _position(argnum: Any, count: int, transform: str) -> int:
+    try:
+        position = operator.index(argnum)
+    except TypeError:
+        raise TypeError(
+            f"{transform}: argnums must be an integer or a tuple of integers, not {argnum!r}"
+        ) from None
+    if not -count <= position < count:
+        raise TypeError(
+            f"{transform}: argnums={position}, but the function was called with {count} positional "
+            "arguments (keyword arguments are passed on, never differentiated)"
+        )
+    return position % count
+
+
+def _converted(leaf: Any) -> tuple[Any, str]:
+    """A leaf that is no plain float or array as the tape takes it, or what is wrong with it."""
+    if isinstance(leaf, (bool, np.bool)):
+        return None, "a bool, expected a number or an array of numbers"
+    if isinstance(leaf, int):
+        return float(leaf), ""
+    if isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
+        name = type(leaf).__name__
+        return None, f"a {name}, which has rules of its own: pass np.asarray(x) of it"
+    if isinstance(leaf, (complex, np.number, ndarray)):
+        return _converted_array(leaf)
+    if isinstance(leaf, Variable):
+        return None, f"a recorded array of {leaf.dtype}, expected numbers"
+    name = type(leaf).__name__
+    advice = "pass np.asarray(x) of it" if hasattr(leaf, "__array__") else "see tg.register_pytree"
+    if isinstance(leaf, (str, bytes)):
+        return None, f"a {name}, expected a number, an array or a pytree of them"
+    return None, f"a {name}, expected a number, an array or a pytree of them ({advice})"
+
+
+def _converted_array(leaf: Any) -> tuple[Any, str]:
+    array = np.asarray(leaf)
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind in "iu" or (kind == "f" and size == 8):
+        return array.astype(FLOAT64), ""
+    if kind == "f" and size == 4:
+        return array.astype(FLOAT32), ""
+    if kind == "c" and size in (8, 16):
+        return array.astype(COMPLEX128), ""
+    if kind == "O":
+        return None, "an object array; pass a numeric array, or the objects as a tuple or list"
+    return None, (
+        f"of dtype {array.dtype}; derivatives exist for float64, float32 and complex128: "
+        "convert it with astype"
+    )
+
+
+def like(leaf: Any, value: Any) -> Any:
+    """A derivative in the user's own type of the leaf: float for a Python number, array for array.
+
+    Integers were promoted to float64, complex64 to complex128; recorded ones stay as they are.
+    """
+    if type(value) is Variable:
+        return value
+    kind = type(leaf)
+    if kind is ndarray:
+        return value if type(value) is ndarray else np.asarray(value)
+    if kind is float or kind is int:
+        return float(value)
+    if kind is complex:
+        return complex(value)
+    if isinstance(leaf, np.generic):
+        return np.asarray(value)[()]
+    return value
+
+
+def direction(value: Any, like: Any, what: str, path: str) -> Any:
+    """`value` as a tangent or cotangent of `like`: of its shape and, by safe conversion, dtype."""
+    shape, dtype = like.shape, like.dtype
+    if type(value) is ndarray and value.dtype == dtype and value.shape == shape:
+        return value
+    if container_of(type(value)) is not None:
+        raise ValueError(f"{what}{path} is a {type(value).__name__}, expected one value")
+    if type(value) is Variable:
+        found, came = value.shape, value.dtype
+    else:
+        value, objection = (value, "") if type(value) is float else _converted(value)
+        if objection:
+            raise TypeError(f"{what}{path} is {objection}")
+        value = np.asarray(value)
+        found, came = value.shape, value.dtype
+    if found != shape:
+        raise ValueError(f"{what}{path} has shape {found}, expected {shape}")
+    if came.kind == "c" and dtype.kind != "c":
+        raise TypeError(f"{what}{path} is complex, expected {dtype}: the value is real")
+    if came == dtype or type(value) is Variable:
+        return value
+    fitted: NDArray[Any] = value.astype(dtype)
+    return fitted

@@ -1,0 +1,175 @@
+"""What a differentiated function returned: checks, the seeds of sweeps, and plain values for the
+caller. Every transform ends here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tapegrad import _core
+from tapegrad.pytree import LEAF, container_of, flatten, tree_map
+from tapegrad.transforms.inputs import (
+    COMPLEX128,
+    DIFFERENTIABLE,
+    FLOAT64,
+    Function,
+    Variable,
+    direction,
+    like,
+    ndarray,
+)
+
+
+class Outputs:
+    """The leaves of a result; `active` are the positions of those that were recorded."""
+
+    __slots__ = ("_structure", "active", "leaves", "variables")
+
+    def __init__(self, result: Any, transform: str) -> None:
+        if type(result) is Variable:
+            self.leaves, self._structure = [result], LEAF
+        else:
+            self.leaves, self._structure = flatten(result)
+        for k, leaf in enumerate(self.leaves):
+            if not _is_numeric(leaf):
+                path = self._structure.paths()[k]
+                raise TypeError(
+                    f"{transform}: the function returned {_describe(leaf)}"
+                    + (f" at {path}" if path else "")
+                    + "; what is no number goes into an auxiliary result (has_aux=True)"
+                )
+        self.active = [
+            k
+            for k, leaf in enumerate(self.leaves)
+            if type(leaf) is Variable and leaf.dtype in DIFFERENTIABLE
+        ]
+        # Handles of our own: the caller may assign to the ones in the result.
+        self.variables = [_core.copy(self.leaves[k]) for k in self.active]
+
+    def gather(self, tangents: Sequence[Any]) -> Any:
+        """Tangents of the active leaves, zeros for the others, in the structure of the result."""
+        filled = [None] * len(self.leaves)
+        for k, tangent in zip(self.active, tangents, strict=True):
+            filled[k] = tangent
+        return self._structure.hold(
+            like(leaf, zeros_like(leaf)) if tangent is None else tangent
+            for leaf, tangent in zip(self.leaves, filled, strict=True)
+        )
+
+    def hold(self, values: Sequence[Any]) -> Any:
+        """The structure of the result with one value for each leaf."""
+        return self._structure.hold(values)
+
+    def match(self, tree: Any, what: str) -> list[Any]:
+        """A cotangent of the structure of the result: the parts that belong to active leaves."""
+        leaves = [tree] if self._structure is LEAF else self._structure.match(tree, what)
+        paths = self._structure.paths()
+        fitted = [
+            direction(leaf, output if k in self.active else zeros_like(output), what, path)
+            for k, (leaf, output, path) in enumerate(zip(leaves, self.leaves, paths, strict=True))
+        ]
+        return [fitted[k] for k in self.active]
+
+
+def scalar(result: Any, f: Function, transform: str, holomorphic: bool) -> Any:
+    """`result` if it is one number, real (complex if `holomorphic`); else an error with advice."""
+    kind = type(result)
+    if kind is not Variable and kind is not float:
+        if container_of(kind) is not None:
+            raise TypeError(
+                f"{transform}: {name_of(f)} returned a {kind.__name__}, expected a scalar; "
+                "use has_aux=True for (scalar, auxiliary), or tg.jacobian"
+            )
+        if not _is_numeric(result):
+            raise TypeError(
+                f"{transform}: {name_of(f)} returned {_describe(result)}, expected a scalar"
+            )
+        result = result if kind in (int, complex) else np.asarray(result)
+    shape = np.shape(result) if kind is not Variable else result.shape
+    if shape != ():
+        raise ValueError(
+            f"{transform}: {name_of(f)} returned an array of shape {shape}, expected a scalar; "
+            "reduce it (np.sum, np.mean), or use tg.jacobian, tg.vjp or tg.elementwise_grad"
+        )
+    check_field(result, f, transform, holomorphic)
+    return result
+
+
+def check_field(result: Any, f: Function, transform: str, holomorphic: bool) -> None:
+    """TypeError for a complex result, unless the user said that f is holomorphic."""
+    if type(result) is not Variable:
+        if not holomorphic and isinstance(result, (complex, np.complexfloating)):
+            _refuse_complex(f, transform)
+        return
+    is_complex = result.dtype == COMPLEX128
+    if is_complex and not holomorphic:
+        _refuse_complex(f, transform)
+    if holomorphic and not is_complex:
+        raise TypeError(
+            f"{transform}: holomorphic=True, but {name_of(f)} returned {result.dtype}; "
+            "a holomorphic function maps complex numbers to complex numbers"
+        )
+
+
+def _refuse_complex(f: Function, transform: str) -> None:
+    raise TypeError(
+        f"{transform}: {name_of(f)} returned a complex number; a gradient needs a real one "
+        "(np.real, np.abs). If the function is complex differentiable, say holomorphic=True"
+    )
+
+
+def plain(tree: Any) -> Any:
+    """A result without Variables: arrays and numbers for the caller of the outermost transform."""
+    kind = type(tree)
+    if kind is Variable:
+        return _core.value(tree)
+    if kind is float or kind is ndarray or container_of(kind) is None:
+        return tree
+    return tree_map(_plain_leaf, tree)
+
+
+def _plain_leaf(leaf: Any) -> Any:
+    return _core.value(leaf) if type(leaf) is Variable else leaf
+
+
+def stop_gradient(x: Any) -> Any:
+    """The value of `x` without its history: derivatives treat it as a constant.
+
+    `x` may be a pytree; recorded values become plain arrays and numbers, so `float()` and
+    `np.asarray()` take them.
+
+    >>> import tapegrad as tg
+    >>> tg.grad(lambda x: x * tg.stop_gradient(x))(3.0)
+    3.0
+    """
+    return plain(x)
+
+
+def zeros_like(leaf: Any) -> Any:
+    """The derivative of a constant result: an array of a differentiable dtype."""
+    array = np.asarray(_core.value(leaf) if type(leaf) is Variable else leaf)
+    if array.dtype.kind == "c":
+        return np.zeros(array.shape, COMPLEX128)
+    return np.zeros(array.shape, array.dtype if array.dtype in DIFFERENTIABLE else FLOAT64)
+
+
+def name_of(f: Function) -> str:
+    """What messages call a function."""
+    return getattr(f, "__name__", None) or type(f).__name__
+
+
+def _is_numeric(leaf: Any) -> bool:
+    kind = type(leaf)
+    if kind is Variable or kind is float or kind is int:
+        return True
+    if isinstance(leaf, ndarray):
+        return leaf.dtype.kind in "fciub"
+    return isinstance(leaf, (int, float, complex, np.number, np.bool))
+
+
+def _describe(leaf: Any) -> str:
+    if isinstance(leaf, ndarray):
+        return f"an array of dtype {leaf.dtype}"
+    return "None" if leaf is None else f"a {type(leaf).__name__}"

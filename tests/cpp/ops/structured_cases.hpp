@@ -1,0 +1,96 @@
+// One application of every structured op, with inputs its derivatives can be judged at. The tests
+// that loop over these fail when an op of structured.def has no case.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "functions.hpp"
+#include "ops/op.hpp"
+#include "ops/rules.hpp"
+
+namespace tapegrad::testing {
+
+struct StructuredCase {
+  std::string name;  // the op's, and what is particular
+  Op op;
+  std::vector<Array> in;
+  std::vector<std::int64_t> attrs;
+};
+inline void PrintTo(const StructuredCase& c, std::ostream* os) { *os << c.name; }
+
+// Values in (-1, 1) that differ from each other; for complex arrays both parts.
+inline Array drawn(const Dims& shape, DType dtype = DType::f64, std::uint64_t seed = 1) {
+  const Array a = Array::empty(dtype, shape);
+  const std::int64_t parts = dtype == DType::c128 ? 2 : 1;
+  const auto values = bench::noise(static_cast<std::size_t>(parts * a.size()), seed);
+  for (std::int64_t i = 0; i < parts * a.size(); ++i) {
+    const double v = values[static_cast<std::size_t>(i)];
+    if (dtype == DType::f32) a.at<float>(i) = static_cast<float>(v);
+    else a.at<double>(i) = v;
+  }
+  return a;
+}
+inline Array indices(const std::vector<std::int64_t>& values) {
+  const Array a = Array::empty(DType::i64, {static_cast<std::int64_t>(values.size())});
+  std::copy(values.begin(), values.end(), a.ptr<std::int64_t>());
+  return a;
+}
+inline Array alternating(const Dims& shape) {
+  const Array a = Array::empty(DType::b8, shape);
+  for (std::int64_t i = 0; i < a.size(); ++i) a.at<bool>(i) = i % 2 == 0;
+  return a;
+}
+
+inline std::vector<StructuredCase> structured_cases() {
+  const auto f64 = static_cast<std::int64_t>(DType::f64);
+  const auto c128 = static_cast<std::int64_t>(DType::c128);
+  const Array m34 = drawn({3, 4});
+  const Array z23 = drawn({2, 3}, DType::c128);
+  return {
+      {"where", Op::where, {alternating({3, 4}), m34, drawn({4}, DType::f64, 2)}, {}},
+      {"where_complex", Op::where, {alternating({3}), z23, drawn({2, 1})}, {}},
+      {"cast_to_complex", Op::cast, {m34}, {c128}},
+      {"cast_to_real", Op::cast, {z23}, {f64}},
+      {"real", Op::real, {z23}, {}},
+      {"imag", Op::imag, {z23}, {}},
+      {"conjugate", Op::conjugate, {z23}, {}},
+      {"reshape", Op::reshape, {m34}, {2, 6}},
+      {"transpose", Op::transpose, {drawn({2, 3, 4})}, {2, 0, 1}},
+      {"broadcast_to", Op::broadcast_to, {drawn({3, 1})}, {2, 3, 4}},
+      {"slice", Op::slice, {m34}, {2, -1, 2, 0, 3, 2}},
+      {"unslice", Op::unslice, {drawn({2, 2})}, {2, -1, 3, 0, 3, 4}},
+      {"slice_set", Op::slice_set, {m34, drawn({2, 2}, DType::f64, 2)}, {0, 2, 2, 1, 1, 2}},
+      {"concatenate", Op::concatenate, {m34, drawn({1, 4}), drawn({2, 4})}, {0}},
+      {"item", Op::item, {m34}, {7}},
+      {"item_set", Op::item_set, {m34, Array::scalar(0.3)}, {7}},
+      {"gather", Op::gather, {m34, indices({0, 5, 5, 11})}, {}},
+      {"scatter_add", Op::scatter_add, {drawn({4}), indices({0, 5, 5, 11})}, {3, 4}},
+      {"put", Op::put, {m34, drawn({3}, DType::f64, 2), indices({11, 0, 4})}, {}},
+      {"sum", Op::sum, {drawn({2, 3, 4})}, {0, 0, 2}},
+      {"sum_keepdims", Op::sum, {m34}, {1, 1}},
+      {"prod", Op::prod, {m34}, {0, 1}},
+      {"max", Op::max, {m34}, {0, 0}},
+      {"min", Op::min, {m34}, {1, 0, 1}},
+      {"cumsum", Op::cumsum, {m34}, {1, 0}},
+      {"cumsum_reversed", Op::cumsum, {m34}, {0, 1}},
+      {"matmul", Op::matmul, {m34, drawn({4, 2})}, {}},
+      {"matmul_vectors", Op::matmul, {drawn({4}), drawn({4}, DType::f64, 2)}, {}},
+      {"matmul_stacked", Op::matmul, {drawn({2, 3, 4}), drawn({4})}, {}},
+      {"matmul_complex", Op::matmul, {z23, drawn({3, 2}, DType::c128, 2)}, {}},
+  };
+}
+
+// Ops whose values need LAPACK, which only Python brings: its tests judge them.
+inline bool needs_lapack(Op wanted) {
+  const auto is_linalg = [wanted](Op op, std::string_view family) {
+    return op == wanted && family == "linalg";
+  };
+  bool found = false;
+#define STRUCTURED(name, arity, family) found = found || is_linalg(Op::name, #family);
+#include "ops/structured.def"
+  return found;
+}
+
+}  // namespace tapegrad::testing

@@ -1,0 +1,345 @@
+"""What goes wrong raises the right error, with the user's file and line and the fix; never a crash."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+from tapegrad import errors
+
+HERE = "test_errors.py"
+
+
+def line_of(excinfo):
+    """The line number that the message names, after the file."""
+    return int(str(excinfo.value).split(f"{HERE}:")[1].split(":")[0])
+
+
+def raising_line(excinfo):
+    """The line of this file that raised."""
+    trace, line = excinfo.tb, 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == __file__:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def test_types():
+    assert issubclass(tg.DetachedError, TypeError)
+    assert issubclass(tg.UnsupportedError, TypeError)
+    assert issubclass(tg.UnsupportedError, NotImplementedError)
+    assert issubclass(tg.RecordingError, RuntimeError)
+
+
+def test_user_frame_is_outside_of_libraries():
+    seen = []
+    np.apply_along_axis(lambda row: seen.append(errors.user_frame()) or 0, 0, np.ones((2, 1)))
+    assert seen[0][0] == __file__
+
+
+@pytest.mark.parametrize(
+    "raiser, kind",
+    [
+        (errors.detached, tg.DetachedError),
+        (errors.unsupported, tg.UnsupportedError),
+        (errors.recording, tg.RecordingError),
+    ],
+)
+def test_messages_have_the_line_and_the_advice(raiser, kind):
+    with pytest.raises(kind, match=r"float\(x\) .*\n.*write this") as caught:
+        raiser("float(x) was called", "write this instead")
+    assert line_of(caught) == raising_line(caught)
+
+
+DETACHING = {
+    "float": lambda x: float(x),
+    "complex": lambda x: complex(x),
+    "asarray": lambda x: np.sum(np.asarray(x)),
+    "array": lambda x: np.sum(np.array(x)),
+    "object": lambda x: np.sum(np.array([x, x])),
+    "format of a float": lambda x: float(x) * x,
+}
+
+
+@pytest.mark.parametrize("f", DETACHING.values(), ids=DETACHING)
+def test_nothing_detaches_silently(f):
+    with pytest.raises(tg.DetachedError, match=HERE) as caught:
+        tg.grad(f)(2.0)
+    assert line_of(caught) == raising_line(caught)
+
+
+@pytest.mark.parametrize("value", [np.ones(3), 2.0])
+def test_plain_buffers_do_not_take_recorded_values(value):
+    def f(x):
+        y = np.zeros(3)
+        y[:] = x
+        return np.sum(y)
+
+    try:
+        gradient = tg.grad(f)(value)
+    except tg.DetachedError as error:
+        assert HERE in str(error)
+    else:
+        assert np.array_equal(gradient, np.ones(3) if np.ndim(value) else 3.0)
+
+
+def test_the_advice_for_float_works():
+    assert tg.grad(lambda x: float(tg.stop_gradient(x)) * x)(3.0) == 3.0
+
+
+def test_unsupported_functions_are_named():
+    with pytest.raises(tg.UnsupportedError, match="packbits"):
+        tg.grad(lambda x: np.sum(np.packbits(x)))(np.ones(8))
+
+
+NOT_NUMBERS = [
+    ("text", "argument 0 is a str"),
+    (b"text", "argument 0 is a bytes"),
+    (True, "argument 0 is a bool"),
+    (np.True_, "argument 0 is a bool"),
+    (np.array([True]), "argument 0 is of dtype bool"),
+    (np.array(["a"]), "argument 0 is of dtype <U1"),
+    (np.array([1.0, None]), "argument 0 is an object array"),
+    (None, "argument 0 is None"),
+    (object(), "argument 0 is a object.*register_pytree"),
+    ({1.0, 2.0}, "argument 0 is a set"),
+    (np.ones(2, np.float16), "float16.*astype"),
+    (np.ones(2, np.longdouble), "derivatives exist for float64"),
+    (np.ma.masked_array([1.0]), "MaskedArray"),
+    ({"w": [1.0, "a"]}, r"argument 0\['w'\]\[1\] is a str"),
+]
+TRANSFORMS = {
+    "grad": lambda f, x: tg.grad(f)(x),
+    "vjp": lambda f, x: tg.vjp(f, x),
+    "jvp": lambda f, x: tg.jvp(f, (x,), (x,)),
+    "linearize": lambda f, x: tg.linearize(f, x),
+    "hvp": lambda f, x: tg.hvp(f)(x, x),
+    "jacobian": lambda f, x: tg.jacobian(f)(x),
+    "hessian": lambda f, x: tg.hessian(f)(x),
+    "derivative": lambda f, x: tg.derivative(f)(x),
+    "elementwise_grad": lambda f, x: tg.elementwise_grad(f)(x),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("value, message", NOT_NUMBERS, ids=lambda v: repr(v)[:40])
+def test_arguments_that_are_no_numbers(transform, value, message):
+    with pytest.raises(TypeError, match=message) as caught:
+        TRANSFORMS[transform](lambda x: x, value)
+    assert str(caught.value).startswith(transform)
+
+
+def test_second_argument_is_named():
+    with pytest.raises(TypeError, match=r"argument 1\['a'\] is a str"):
+        tg.grad(lambda x, y: x, argnums=(0, 1))(1.0, {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    "f, x, kind, message",
+    [
+        (lambda x: x * 2, np.ones(3), ValueError, r"shape \(3,\), expected a scalar.*tg.jacobian"),
+        (lambda x: x[:, None], np.ones(1), ValueError, r"shape \(1, 1\), expected a scalar"),
+        (lambda x: (x, x), 1.0, TypeError, "tuple, expected a scalar.*has_aux"),
+        (lambda x: {"a": x}, 1.0, TypeError, "dict, expected a scalar"),
+        (lambda x: None, 1.0, TypeError, "expected a scalar"),
+        (lambda x: "s", 1.0, TypeError, "a str, expected a scalar"),
+        (lambda x: x * 1j, 1.0, TypeError, "complex number.*holomorphic=True"),
+        (lambda z: z * z, 1.0 + 2.0j, TypeError, "complex number.*holomorphic=True"),
+    ],
+)
+def test_results_that_have_no_gradient(f, x, kind, message):
+    for transform in (tg.grad, tg.value_and_grad, tg.hessian):
+        with pytest.raises(kind, match=message):
+            transform(f)(x)
+
+
+def test_holomorphic_needs_complex_numbers():
+    with pytest.raises(TypeError, match="holomorphic=True, but argument 0 is float64"):
+        tg.grad(lambda z: z * z, holomorphic=True)(1.0)
+    with pytest.raises(TypeError, match="returned float64"):
+        tg.grad(lambda z: np.real(z), holomorphic=True)(1.0 + 1.0j)
+
+
+@pytest.mark.parametrize("transform", [tg.grad, tg.jacobian, tg.hessian, tg.hvp, tg.derivative])
+def test_what_is_no_function(transform):
+    with pytest.raises(TypeError, match="expected a function, got a float"):
+        transform(3.0)
+
+
+@pytest.mark.parametrize(
+    "argnums, message",
+    [
+        (2, "argnums=2, but .* called with 2 positional"),
+        (-3, "argnums=-3"),
+        ((0, 0), "twice"),
+        ((), "empty"),
+        ("x", "integer"),
+        (1.0, "integer"),
+    ],
+)
+def test_argnums(argnums, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        tg.grad(lambda x, y: x * y, argnums=argnums)(1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    "primals, tangents, message",
+    [
+        ((np.ones(3),), (np.ones(4),), r"tangents\[0\] has shape \(4,\), expected \(3,\)"),
+        ((1.0,), (1.0, 1.0), "tangents is a tuple of 2, expected 1"),
+        ((np.ones(3),), (1.0,), r"tangents\[0\] has shape \(\), expected \(3,\)"),
+        (({"a": 1.0},), ({"b": 1.0},), r"tangents\[0\] has the keys \['b'\]"),
+        ((1.0,), (1.0j,), r"tangents\[0\] is complex"),
+        ((1.0,), ("a",), r"tangents\[0\] is a str"),
+        ((1.0,), (None,), r"tangents\[0\]"),
+        (np.ones(3), np.ones(3), r"primals must be a tuple.*\(x,\)"),
+    ],
+)
+def test_tangents_that_do_not_fit(primals, tangents, message):
+    for transform in (tg.jvp, tg.hvp, tg.gauss_newton_product):
+        with pytest.raises((TypeError, ValueError), match=message):
+            transform(lambda *a: np.sum(np.sin(a[0])) if a[0] is not dict else 0.0, primals, tangents)
+
+
+def test_cotangents_that_do_not_fit():
+    _, pull = tg.vjp(lambda x: {"y": x[:2], "s": np.sum(x)}, np.ones(3))
+    with pytest.raises(ValueError, match=r"cotangent\['y'\] has shape \(3,\), expected \(2,\)"):
+        pull({"y": np.ones(3), "s": 1.0})
+    with pytest.raises(ValueError, match="keys"):
+        pull({"y": np.ones(2)})
+    with pytest.raises(ValueError, match="expected a dict"):
+        pull(np.ones(2))
+
+
+def test_other_bad_options():
+    with pytest.raises(ValueError, match="chunk"):
+        tg.jacobian(np.sin, chunk=0)
+    with pytest.raises(ValueError, match="order"):
+        tg.derivative(np.sin, order=-1)
+    with pytest.raises(TypeError, match=r"\(value, auxiliary\)"):
+        tg.grad(lambda x: x, has_aux=True)(1.0)
+    with pytest.raises(ValueError, match="not elementwise"):
+        tg.elementwise_grad(np.sum)(np.ones(3))
+    with pytest.raises(ValueError, match="not elementwise"):
+        tg.derivative(np.sum)(np.ones(3))
+
+
+# ---- recordings ----
+
+
+def kept():
+    """A Variable whose recording has ended."""
+    out = []
+    tg.grad(lambda x: out.append(x * 2) or x)(1.0)
+    return out[0]
+
+
+USES = {
+    "add": lambda v: v + 1.0,
+    "ufunc": lambda v: np.sin(v),
+    "function": lambda v: np.sum(v),
+    "compare": lambda v: v > 0,
+    "grad": lambda v: tg.grad(np.sin)(v),
+    "jvp": lambda v: tg.jvp(np.sin, (1.0,), (v,)),
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_variable_kept_after_its_recording(use):
+    with pytest.raises(tg.RecordingError, match=HERE):
+        use(kept())
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_a_variable_in_another_recording(use):
+    v = kept()
+    with pytest.raises(tg.RecordingError, match=HERE):
+        tg.grad(lambda x: use(v) * x)(1.0)
+
+
+def test_a_kept_variable_has_a_repr():
+    assert "Variable" in repr(kept())
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_variable_in_another_thread(inside):
+    caught = []
+
+    def other(v):
+        try:
+            tg.grad(lambda x: x * v)(1.0) if inside else v * 2.0
+        except tg.RecordingError as error:
+            caught.append(error)
+
+    def f(x):
+        thread = threading.Thread(target=other, args=(x,))
+        thread.start()
+        thread.join()
+        return x * x
+
+    assert tg.grad(f)(3.0) == 6.0
+    assert len(caught) == 1
+
+
+def test_exceptions_leave_no_recording_behind():
+    def faulty(x):
+        if x > 0:
+            raise KeyError("mine")
+        return x
+
+    for transform in TRANSFORMS.values():
+        with pytest.raises(KeyError, match="mine"):
+            transform(faulty, 1.0)
+    with pytest.raises(KeyError):
+        tg.grad(lambda x: x * tg.grad(faulty)(x))(1.0)
+    assert isinstance(tg.grad(np.sin)(0.5), float)  # a number: nothing is open
+
+
+def test_an_exception_caught_in_the_function_does_no_harm():
+    def f(x):
+        try:
+            tg.grad(lambda y: y * "text")(x)
+        except TypeError:
+            pass
+        return x * tg.grad(np.sin)(x)
+
+    x = 0.7
+    assert tg.grad(f)(x) == pytest.approx(np.cos(x) - x * np.sin(x), rel=1e-14)
+
+
+def test_recursion_without_end_is_pythons_own_error():
+    def f(x):
+        return tg.grad(f)(x)
+
+    with pytest.raises(RecursionError):
+        tg.grad(f)(1.0)
+    assert isinstance(tg.grad(np.sin)(0.5), float)
+
+
+def test_recursion_with_an_end():
+    def power(x, n):
+        return x if n == 0 else x * tg.grad(power)(x, n - 1)
+
+    # f_0 = x, f_n = x f_{n-1}': x, x, x, ...
+    assert tg.grad(power)(2.0, 3) == 1.0
+
+
+def test_a_generator_of_a_recording_that_ended():
+    def rows(x):
+        yield from x
+
+    out = []
+    tg.grad(lambda x: out.append(rows(x)) or x[0])(np.ones(3))
+    with pytest.raises(tg.RecordingError):
+        next(out[0]) * 1.0
+
+
+def test_interrupts_pass_through():
+    def f(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tg.grad(f)(1.0)
+    assert tg.grad(lambda x: x)(1.0) == 1.0
