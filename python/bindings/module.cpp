@@ -47,7 +47,7 @@ py::object apply_named(const std::string& name, const py::sequence& operands, co
 // The plain value of a Variable; anything else is returned as it is.
 py::object plain_value(py::handle o) {
   if (!is_variable(o.ptr())) return py::reinterpret_borrow<py::object>(o);
-  PyObject* out = value_to_python(value_of(as_variable(o.ptr())).array);
+  PyObject* out = value_to_python(peek(as_variable(o.ptr())));
   if (!out) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(out);
 }

@@ -1,6 +1,6 @@
 // Fills the table of BLAS and LAPACK from the function pointers that scipy.linalg.cython_blas and
 // cython_lapack export for Cython.
-#include "bindings/scipy_blas.hpp"
+#include "scipy_blas.hpp"
 
 #include <pybind11/pybind11.h>
 

@@ -187,6 +187,15 @@ py::tuple second_order(TapeHandle& t, py::handle output, py::handle seed, const 
                         result_list(std::move(r.gradients)), result_list(std::move(r.products)));
 }
 
+// Numbers in the values of the nodes from `begin` on: what a direction of a sweep may hold.
+std::int64_t elements(TapeHandle& t, NodeId begin) {
+  const Tape& tape = t.tape();
+  std::int64_t count = 0;
+  for (NodeId id = begin; id < tape.size(); ++id)
+    count += tape[id].has(Node::kScalar) ? 1 : tape.meta(id).shape.product();
+  return count;
+}
+
 py::object plain_or_none(const Tape& tape, NodeId id) {
   if (!tape.has_value(id)) return py::none();
   return py::reinterpret_steal<py::object>(value_to_python(tape.value(id)));
@@ -250,6 +259,7 @@ void make_tape_type(py::module_& m) {
            "directions"_a = 0, "The tangent sweep; None for outputs that depend on nothing.")
       .def("second_order", second_order, "output"_a, "seed"_a, "inputs"_a, "tangents"_a, "begin"_a,
            "directions"_a = 0, "Forward over reverse: (tangent, gradients, products).")
+      .def("elements", elements, "begin"_a, "Numbers in the values of the nodes from `begin` on.")
       .def("nodes", nodes, "begin"_a, "end"_a,
            "Tuples (id, op, operands, shape, dtype, value or None); scalar constants are negative.")
       .def("scalar_constants", scalar_constants, "The pool of scalar constants.")

@@ -90,25 +90,25 @@ Value write_through(const Alias& alias, Value parent, Value part) {
 }
 
 PyObject* get_shape(PyObject* self, void*) {
-  return guarded([&] { return dims_to_tuple(value_of(as_variable(self)).array.shape()); });
+  return guarded([&] { return dims_to_tuple(peek(as_variable(self)).shape()); });
 }
 PyObject* get_dtype(PyObject* self, void*) {
   Variable* v = as_variable(self);
   return dtype_to_numpy(v->array ? Array::borrow(v->array).dtype() : DType::f64);
 }
 PyObject* get_ndim(PyObject* self, void*) {
-  return guarded([&] { return PyLong_FromLong(value_of(as_variable(self)).array.ndim()); });
+  return guarded([&] { return PyLong_FromLong(peek(as_variable(self)).ndim()); });
 }
 PyObject* get_size(PyObject* self, void*) {
-  return guarded([&] { return PyLong_FromLongLong(value_of(as_variable(self)).array.size()); });
+  return guarded([&] { return PyLong_FromLongLong(peek(as_variable(self)).size()); });
 }
 PyObject* get_itemsize(PyObject* self, void*) {
   return guarded([&] {
-    return PyLong_FromLongLong(itemsize(value_of(as_variable(self)).array.dtype()));
+    return PyLong_FromLongLong(itemsize(peek(as_variable(self)).dtype()));
   });
 }
 PyObject* get_nbytes(PyObject* self, void*) {
-  return guarded([&] { return PyLong_FromLongLong(value_of(as_variable(self)).array.nbytes()); });
+  return guarded([&] { return PyLong_FromLongLong(peek(as_variable(self)).nbytes()); });
 }
 PyObject* get_active(PyObject* self, void*) {
   return PyBool_FromLong(as_variable(self)->node != kNoOperand);
@@ -193,7 +193,7 @@ PyObject* repr(PyObject* self) {
 
 Py_ssize_t length(PyObject* self) {
   try {
-    const Array a = value_of(as_variable(self)).array;
+    const Array a = peek(as_variable(self));
     if (a.ndim() == 0) {
       PyErr_SetString(PyExc_TypeError, "len() of unsized object");
       return -1;
@@ -332,6 +332,11 @@ Value value_of(Variable* v) {
   return {v->node, v->array ? Array::borrow(v->array) : Array::scalar(v->scalar)};
 }
 
+Array peek(Variable* v) {
+  if (current_session && v->serial == current_session->serial) refresh(v);
+  return v->array ? Array::borrow(v->array) : Array::scalar(v->scalar);
+}
+
 bool argument_from(PyObject* o, Argument& argument) {
   if (is_variable(o)) {
     argument.value = value_of(as_variable(o));
@@ -339,6 +344,7 @@ bool argument_from(PyObject* o, Argument& argument) {
     return true;
   }
   if (number_from(o, argument.value.array, argument.weak)) return true;
+  argument.weak = false;
   if (!PyArray_Check(o) && !PyList_Check(o) && !PyTuple_Check(o) &&
       !PyObject_HasAttrString(o, "__array__"))
     return false;

@@ -51,6 +51,8 @@ PyObject* new_view(PyObject* parent, Op op, const Dims& attrs);
 void check_recording(const Variable* v);
 // The current value; views refresh themselves first.
 Value value_of(Variable* v);
+// The value for looking at (shape, repr): also of a recording that has ended.
+Array peek(Variable* v);
 // Any operand: a Variable, a number, an array. `weak`: a Python number.
 struct Argument {
   Value value;

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+# `functions` gives Variable the methods of ndarray.
+from tapegrad import functions as _functions  # noqa: F401
 from tapegrad import testing
 from tapegrad._core import Variable
 from tapegrad.draw import draw

@@ -64,7 +64,7 @@ def detached_float() -> NoReturn:
 
 
 def detached_array() -> NoReturn:
-    """Raise DetachedError for `np.asarray(x)`, `np.array([x, y])` and assignment to a plain array."""
+    """Raise DetachedError for `np.asarray(x)`, `np.array([x, y])`, `plain_array[i] = x`."""
     detached(
         "a recorded value was turned into a plain NumPy array (np.asarray, np.array, a[i] = x), "
         "which would lose its derivative",

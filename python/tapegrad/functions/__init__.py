@@ -1,5 +1,5 @@
-"""NumPy's functions on recorded values, composed of the ops of the extension. NumPy reaches them through
-`__array_function__` and `__array_ufunc__`, which call `array_function` and `ufunc_fallback` here."""
+"""NumPy's functions on recorded values, composed of the ops of the extension. NumPy reaches them by
+`__array_function__` and `__array_ufunc__`, which call `array_function` and `ufunc_fallback`."""
 
 from tapegrad.functions import (
     arranging,
@@ -8,6 +8,7 @@ from tapegrad.functions import (
     differences,
     einsum,
     elementwise,
+    gufuncs,
     indexing,
     joining,
     linalg,
@@ -16,6 +17,7 @@ from tapegrad.functions import (
     polynomials,
     products,
     reductions,
+    scipy_ufuncs,
     shapes,
     sorting,
     ufunc_methods,
@@ -33,6 +35,7 @@ __all__ = [
     "differences",
     "einsum",
     "elementwise",
+    "gufuncs",
     "implements",
     "indexing",
     "joining",
@@ -42,6 +45,7 @@ __all__ = [
     "polynomials",
     "products",
     "reductions",
+    "scipy_ufuncs",
     "shapes",
     "sorting",
     "ufunc_fallback",

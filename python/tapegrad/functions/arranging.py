@@ -1,5 +1,5 @@
-"""New arrays from the elements of one: tile, repeat, roll, triangles, diagonals, take and its relatives.
-Called through the registry and by methods.py."""
+"""New arrays from the elements of one: tile, repeat, roll, triangles, diagonals, take and its
+relatives. Called through the registry and by methods.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""where, select, choose, piecewise, and functions applied along axes. Called through the registry."""
+"""where, select, choose, piecewise, and functions applied along axes. Called through the
+registry."""
 
 from __future__ import annotations
 
@@ -103,6 +104,6 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Array:
 @implements(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Array:
     which = plain(a)
-    parts = list(choices) if isinstance(choices, (list, tuple)) else [c for c in operand(choices)]
+    parts = list(choices) if isinstance(choices, (list, tuple)) else list(operand(choices))
     chosen = moved(lambda *ps: np.choose(which, ps, mode=mode), *parts)  # type: ignore[call-overload]
     return deliver(chosen, out, "choose")

@@ -1,5 +1,5 @@
-"""Arrays like others, ranges between recorded ends, copies. Called through the registry; the explicit
-namespace tapegrad.numpy adds what NumPy does not dispatch."""
+"""Arrays like others, ranges between recorded ends, copies. Called through the registry;
+tapegrad.numpy adds what NumPy does not dispatch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad._core import Variable, apply
+from tapegrad import _core
+from tapegrad._core import Variable
 from tapegrad.functions.operands import (
     Array,
     as_dtype,
@@ -49,7 +50,7 @@ def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Array:
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Array:
     del order, subok
-    return apply("positive", (operand(a),))
+    return _core.copy(a) if isinstance(a, Variable) else np.array(operand(a))
 
 
 @implements(np.linspace)

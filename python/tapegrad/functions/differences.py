@@ -1,4 +1,5 @@
-"""Differences and the trapezoidal rule: np.diff, ediff1d, gradient, trapezoid. Called through the registry."""
+"""Differences and the trapezoidal rule: np.diff, ediff1d, gradient, trapezoid. Called through
+the registry."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from tapegrad._core import Variable
 from tapegrad.functions.operands import (
     Array,
     Axis,
+    as_dtype,
     as_inexact,
     axis_of,
     broadcast,
@@ -91,7 +93,7 @@ def gradient(f: Any, *varargs: Any, axis: Axis = None, edge_order: int = 1) -> A
     if edge_order > 2:
         raise ValueError("'edge_order' greater than 2 not supported")
     results = tuple(
-        _slopes(f, spacing, k, edge_order)
+        as_dtype(_slopes(f, spacing, k, edge_order), f.dtype)
         for k, spacing in zip(axes, _spacings(f, varargs, axes), strict=True)
     )
     return results[0] if len(results) == 1 else results

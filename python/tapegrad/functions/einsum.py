@@ -1,5 +1,5 @@
-"""np.einsum as pairwise contractions: diagonals by gather, the rest by transposes, sums, products and
-matmul, in the order that np.einsum_path finds. Called through the registry."""
+"""np.einsum as pairwise contractions: diagonals by gather, the rest by transposes, sums,
+products and matmul, in the order that np.einsum_path finds. Called through the registry."""
 
 from __future__ import annotations
 

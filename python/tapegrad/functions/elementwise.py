@@ -1,4 +1,4 @@
-"""Elementwise functions that are no ufuncs in NumPy: clip, round, real, angle, nan_to_num and the like.
+"""Elementwise functions that are no ufuncs in NumPy: clip, round, real, angle, nan_to_num.
 Called through the registry and by methods.py."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Which elements an index takes, as flat C-order positions: the extension asks for keys with masks and
-integer arrays. And the functions that only move elements, told by where they move positions."""
+"""Which elements an index takes, as flat C-order positions: the extension asks for keys with masks
+and integer arrays. And the functions that only move elements, told by where they move positions."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ def last_writes(indices: Positions) -> Positions | None:
 
 
 def moved(function: Callable[..., Any], *arrays: Any) -> Array:
-    """`function(*arrays)` for a function that only moves or repeats elements: it is run on positions
-    in the row of all elements, then those are gathered."""
+    """`function(*arrays)` for a function that only moves or repeats elements: it is run on
+    positions in the row of all elements, then those are gathered."""
     operands = [operand(a) for a in arrays]
     dtype = np.result_type(*(a.dtype for a in operands))
     places, lines, start = [], [], 0

@@ -1,4 +1,5 @@
-"""The methods and attributes of ndarray on Variable. Imported once by the package, which attaches them."""
+"""The methods and attributes of ndarray on Variable. The package attaches them when it is imported;
+the extension calls `variable_repr` and `contains`."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad import errors
-from tapegrad._core import Variable, apply
+from tapegrad import _core, errors
+from tapegrad._core import Variable, value
 from tapegrad.functions import (
     arranging,
     choosing,
@@ -17,11 +18,11 @@ from tapegrad.functions import (
     reductions,
     shapes,
     sorting,
+    ufunc_methods,
     writing,
 )
 from tapegrad.functions.operands import Array, reshaped
 from tapegrad.functions.registry import on_values
-from tapegrad.functions.ufunc_methods import accumulate
 
 __all__ = ["attach"]
 
@@ -57,7 +58,7 @@ def flat(self: Variable) -> Array:
 
 def copy(self: Variable, order: str = "C") -> Array:
     del order
-    return apply("positive", (self,))
+    return _core.copy(self)
 
 
 def astype(
@@ -99,12 +100,6 @@ def clip(
     self: Variable, min: Any = None, max: Any = None, out: Any = None, **keywords: Any
 ) -> Array:
     return elementwise.clip(self, min, max, out, **keywords)
-
-
-def cumprod(self: Variable, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
-    if axis is None:
-        return accumulate(np.multiply, reshaped(self, (self.size,)), 0, dtype, out)
-    return accumulate(np.multiply, self, axis, dtype, out)
 
 
 # In place ---------------------------------------------------------------------------------------
@@ -155,7 +150,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "conj": conjugate,
     "conjugate": conjugate,
     "copy": copy,
-    "cumprod": cumprod,
+    "cumprod": ufunc_methods.cumprod,
     "cumsum": reductions.cumsum,
     "diagonal": arranging.diagonal,
     "dot": products.dot,
@@ -196,6 +191,18 @@ REFUSED = {
     "tofile": "write tg.stop_gradient(x).tofile(file)",
     "view": "write x.astype(dtype) or x.real, x.imag",
 }
+
+
+def variable_repr(x: Variable) -> str:
+    """`Variable(1.5)`, `Variable([1., 2.])`, with the dtype if it is not float64."""
+    plain = value(x)
+    text = np.array2string(np.asarray(plain), separator=", ", prefix="Variable(")
+    return f"Variable({text})" if x.dtype == float else f"Variable({text}, dtype={x.dtype})"
+
+
+def contains(x: Variable, item: Any) -> bool:
+    """`item in x`, a question about values."""
+    return bool(np.any(x == item))
 
 
 def attach() -> None:

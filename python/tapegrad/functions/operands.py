@@ -15,6 +15,7 @@ from tapegrad._core import Variable, apply, value, variable
 Array = Any  # a Variable, an ndarray or a number
 Axis = int | Sequence[int] | None
 
+# The attribute of the op `cast`.
 DTYPE_CODES = {
     np.dtype(t): code for code, t in enumerate((float, np.float32, complex, bool, np.int64))
 }
@@ -65,8 +66,8 @@ def _rows(rows: list[Array], shape: tuple[int, ...]) -> Iterator[Array]:
 
 
 def value_of(x: Any) -> Any:
-    """The plain value of a Variable, anything else as it is."""
-    return value(x) if isinstance(x, Variable) else x
+    """The value of a Variable as a plain array, anything else as it is."""
+    return np.asarray(value(x)) if isinstance(x, Variable) else x
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -92,8 +93,8 @@ def is_differentiable(x: Any) -> bool:
 
 
 def as_dtype(x: Array, dtype: Any) -> Array:
-    """`x.astype(dtype, copy=False)`. Integers and booleans carry no derivative, so conversion to them
-    gives a plain array."""
+    """`x.astype(dtype, copy=False)`; a plain array for integers and booleans, which carry no
+    derivative."""
     wanted = np.dtype(dtype)
     if dtype_of(x) == wanted:
         return x
@@ -164,10 +165,8 @@ def joined(parts: Sequence[Array], axis: int) -> Array:
 
 
 def where(condition: Any, a: Array, b: Array) -> Array:
-    """`np.where` for three operands; Python numbers take the dtype of the other."""
-    dtype = result_dtype(a, b)
-    mask = np.asarray(value_of(condition), bool)
-    return apply("where", (mask, as_dtype(a, dtype), as_dtype(b, dtype)))
+    """`np.where` for three operands."""
+    return apply("where", (np.asarray(value_of(condition), bool), a, b))
 
 
 def root(x: Array) -> Array:

@@ -54,7 +54,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Ar
 
 
 def _pairs(given: Any, ndim: int, name: str) -> list[tuple[int, int]]:
-    """np.pad's (before, after) for each axis from a number, a pair, a list of pairs or a dictionary."""
+    """np.pad's (before, after) for each axis from a number, a pair, pairs or a dictionary."""
     if isinstance(given, dict):
         pairs = [(0, 0)] * ndim
         for axis, width in given.items():
@@ -80,7 +80,7 @@ def _constant(x: Array, axis: int, width: int, number: Array) -> Array:
 
 
 def _ramp(x: Array, axis: int, width: int, end: Array, *, last: bool = False) -> Array:
-    """`width` equidistant values from `end` towards the border of x, the border itself not included."""
+    """`width` equidistant values from `end` towards the border of x, which is not included."""
     n = x.shape[axis]
     edge = sliced(x, axis, n - 1, n) if last else sliced(x, axis, 0, 1)
     steps = np.arange(width, dtype=x.dtype) / max(width, 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.functions.operands import Array, operand, reshaped, shape_of, where
+from tapegrad.functions.operands import Array, as_dtype, dtype_of, operand, reshaped, shape_of, where
 from tapegrad.functions.registry import implements
 
 __all__ = ["polyval", "vander"]
@@ -24,7 +24,8 @@ def polyval(p: Any, x: Any) -> Array:
 
 @implements(np.vander)
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
-    x = operand(x)
+    # Powers are taken in a dtype that holds integers, as NumPy does.
+    x = as_dtype(operand(x), np.promote_types(dtype_of(x), int))
     if x.ndim != 1:
         raise ValueError("x must be a one-dimensional array or sequence.")
     n = x.size if N is None else N

@@ -1,5 +1,5 @@
-"""Products: dot, inner, outer, vdot, tensordot, kron, cross, multi_dot, matrix_power. All rest on the ops
-`matmul` and `multiply`. Called through the registry and by methods.py."""
+"""Products: dot, inner, outer, vdot, tensordot, kron, cross, multi_dot, matrix_power. All rest on
+the ops `matmul` and `multiply`. Called through the registry and by methods.py."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Array:
 
 
 def _cheapest_splits(sizes: list[int]) -> dict[tuple[int, int], int]:
-    """Where to split the product of factors i to j: dynamic programming over the multiplications."""
+    """Where to split the product of factors i to j: dynamic programming over their costs."""
     n = len(sizes) - 1
     cost = {(i, i): 0 for i in range(n)}
     splits: dict[tuple[int, int], int] = {}

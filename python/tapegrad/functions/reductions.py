@@ -249,7 +249,7 @@ def var(
     partial = not (absent(where) or where is True)
     if absent(mean):
         taken = _masked(a, where, 0) if partial else a
-        mean = reduced("sum", taken, axes, True) / count
+        mean = _divided(reduced("sum", taken, axes, True), count, axes, True)
     squares = magnitude_squared(a - mean)
     if partial:
         squares = _masked(squares, where, 0)

@@ -3,6 +3,7 @@ Called through the registry and by methods.py."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from tapegrad._core import Variable, value
 from tapegrad.functions.operands import (
     Array,
     Axis,
@@ -21,6 +21,7 @@ from tapegrad.functions.operands import (
     shape_of,
     sliced,
     transposed,
+    value_of,
     view,
 )
 from tapegrad.functions.registry import implements, on_values
@@ -40,11 +41,7 @@ __all__ = [
 
 def reshape_view(x: Array, shape: Sequence[int]) -> Array:
     """A reshape that writes through where NumPy's does: where the memory order allows a view."""
-    if isinstance(x, Variable):
-        memory = value(x)
-        if memory.flags.c_contiguous or np.shares_memory(memory.reshape(shape), memory):
-            return x._view("reshape", shape)
-    return reshaped(x, shape)
+    return view(x, "reshape", shape)
 
 
 @implements(np.reshape)
@@ -52,13 +49,12 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
     x = operand(a)
     target = _full_shape(x, shape)
     if order in ("F", "A") and x.ndim > 0 and (order == "F" or not _stored_in_rows(x)):
-        backwards = transposed(reshaped(_reversed(x), target[::-1]), range(len(target))[::-1])
-        return backwards
+        return transposed(reshaped(_reversed(x), target[::-1]), range(len(target))[::-1])
     return reshaped(x, target) if copy else reshape_view(x, target)
 
 
 def _stored_in_rows(x: Array) -> bool:
-    flags = (value(x) if isinstance(x, Variable) else x).flags
+    flags = value_of(x).flags
     return bool(flags.c_contiguous or not flags.f_contiguous)
 
 
@@ -278,7 +274,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array
     else:
         cuts = [0, *(int(i) for i in indices_or_sections), n]
     parts = []
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+    for start, stop in itertools.pairwise(cuts):
         low, high, _ = slice(start, stop).indices(n)
         parts.append(sliced(x, axis, low, max(low, high), alias=True))
     return parts

@@ -1,5 +1,5 @@
-"""Functions of scipy.special that are no ufuncs: logsumexp, softmax, log_softmax. tapegrad.scipy.special
-exports them; SciPy itself does not dispatch them."""
+"""Functions of scipy.special that are no ufuncs: logsumexp, softmax, log_softmax.
+tapegrad.scipy.special exports them; SciPy itself does not dispatch them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The methods of ufuncs on recorded values: reduce, accumulate, outer, at, reduceat. `ufunc_fallback`
-calls them through METHODS."""
+"""The methods of ufuncs on recorded values: reduce, accumulate, outer, at, reduceat.
+`ufunc_fallback` calls them through METHODS."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from tapegrad.functions.operands import (
     value_of,
     where,
 )
-from tapegrad.functions.registry import plain
+from tapegrad.functions.registry import implements, plain
 from tapegrad.functions.ufuncs import ON_VALUES, call
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "cumprod"]
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {
     "add": reductions.sum,
@@ -225,3 +225,11 @@ METHODS: dict[str, Callable[..., Any]] = {
     "reduceat": reduceat,
     "at": at,
 }
+
+
+@implements(np.cumprod)
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
+    x = operand(a)
+    if axis is None:
+        x, axis = reshaped(x, (x.size,)), 0
+    return accumulate(np.multiply, x, axis, dtype, out)

@@ -1,5 +1,5 @@
-"""ufunc calls that the C++ table does not serve: ufuncs made of several ops, complex arguments of real
-ops, and the keywords out=, where=, dtype=. Variable's `__array_ufunc__` calls `ufunc_fallback`."""
+"""ufunc calls that the C++ table does not serve: ufuncs made of several ops, complex arguments of
+real ops, the keywords out=, where=, dtype=. Variable's `__array_ufunc__` calls `ufunc_fallback`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from typing import Any
 import numpy as np
 
 from tapegrad import errors
-from tapegrad._core import Variable, apply, ops
+from tapegrad._core import apply, ops
 from tapegrad.functions.operands import (
     Array,
     as_dtype,
     deliver,
     dtype_of,
-    has_variable,
     is_complex,
     operand,
     result_dtype,
-    shape_of,
     value_of,
     where,
 )
 from tapegrad.functions.registry import plain
 
-__all__ = ["CALLS", "call", "ufunc_call", "ufunc_fallback"]
+__all__ = ["CALLS", "call", "complex_absolute", "ufunc_call", "ufunc_fallback"]
 
 TABLE = frozenset(op["name"] for op in ops() if op["kind"] in ("unary", "binary", "comparison"))
 
@@ -42,9 +40,7 @@ ON_VALUES = frozenset(
 )
 
 
-def ufunc_fallback(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def ufunc_fallback(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Everything but the plain call of an elementwise op of the table."""
     if method == "__call__":
         return ufunc_call(ufunc, inputs, **kwargs)
@@ -174,7 +170,7 @@ def _conjugate(x: Array) -> Array:
 
 
 @for_complex("absolute")
-def _absolute(z: Array) -> Array:
+def complex_absolute(z: Array) -> Array:
     return apply("hypot", (z.real, z.imag))
 
 
@@ -198,122 +194,3 @@ def _no_complex_order(name: str) -> Callable[..., Any]:
 
 for name in ("maximum", "minimum", "fmax", "fmin"):
     COMPLEX_CALLS[name] = _no_complex_order(name)
-
-
-# Products as generalised ufuncs -----------------------------------------------------------------
-
-
-def _gufunc(
-    core: Callable[[Array, Array], Array], dims: tuple[int, int, int]
-) -> Callable[..., Any]:
-    """`core` with NumPy's axis, axes and keepdims: dims are the core dimensions of both operands and
-    of the result."""
-
-    def apply_along(
-        a: Any, b: Any, *, axes: Any = None, axis: int | None = None, keepdims: bool = False
-    ) -> Array:
-        a, b = operand(a), operand(b)
-        if axis is not None:
-            axes = [(axis,), (axis,), (axis,) if keepdims else ()]
-        if axes is not None:
-            given = [(k,) if isinstance(k, int) else tuple(k) for k in axes]
-            a, b = (
-                np.moveaxis(x, g, range(-len(g), 0)) for x, g in zip((a, b), given, strict=False)
-            )
-        result = core(a, b)
-        if keepdims:
-            result = np.expand_dims(result, -1)
-        if axes is not None and len(given) == 3 and given[2]:
-            result = np.moveaxis(result, range(-len(given[2]), 0), given[2])
-        return result
-
-    return apply_along
-
-
-def _matmul(a: Array, b: Array) -> Array:
-    for x in (a, b):
-        if len(shape_of(x)) == 0:
-            raise ValueError("matmul: an operand is a scalar, which matmul does not take; use *")
-    return apply("matmul", (a, b))
-
-
-def _vecdot(a: Array, b: Array) -> Array:
-    column = apply("matmul", (np.conjugate(a)[..., None, :], b[..., :, None]))
-    return column[..., 0, 0]
-
-
-def _matvec(a: Array, b: Array) -> Array:
-    return apply("matmul", (a, b[..., :, None]))[..., 0]
-
-
-def _vecmat(a: Array, b: Array) -> Array:
-    return apply("matmul", (np.conjugate(a)[..., None, :], b))[..., 0, :]
-
-
-CALLS["matmul"] = _gufunc(_matmul, (2, 2, 2))
-CALLS["vecdot"] = _gufunc(_vecdot, (1, 1, 0))
-CALLS["matvec"] = _gufunc(_matvec, (2, 1, 1))
-CALLS["vecmat"] = _gufunc(_vecmat, (1, 2, 1))
-
-
-# SciPy's ---------------------------------------------------------------------------------------
-
-
-@composed("logit")
-def _logit(x: Array) -> Array:
-    # Both forms are exact to rounding where they are chosen.
-    centred = 2.0 * x - 1.0
-    return where(np.abs(value_of(centred)) < 0.4, 2.0 * np.arctanh(centred), np.log(x / (1.0 - x)))
-
-
-@composed("log_expit")
-def _log_expit(x: Array) -> Array:
-    return -apply("logaddexp", (as_dtype(np.zeros(()), dtype_of(x)), -x))
-
-
-@composed("xlogy")
-def _xlogy(x: Array, y: Array) -> Array:
-    return x * np.log(_one_where_irrelevant(x, y, 0.0))
-
-
-@composed("xlog1py")
-def _xlog1py(x: Array, y: Array) -> Array:
-    return x * np.log1p(
-        _one_where_irrelevant(x, y, -1.0) if has_variable(y) or has_variable(x) else y
-    )
-
-
-def _one_where_irrelevant(x: Array, y: Array, pole: float) -> Array:
-    """y, moved off the pole of the logarithm where x = 0, so that 0 * log is 0 with slope 0 in y."""
-    vx, vy = value_of(x), value_of(y)
-    with np.errstate(invalid="ignore"):
-        irrelevant = (vx == 0) & ~np.isnan(vy) & ~((vy > pole) & (vy < np.inf))
-    return where(irrelevant, pole + 1.0, y)
-
-
-@composed("entr")
-def _entr(x: Array) -> Array:
-    return where(value_of(x) < 0, -np.inf, -_xlogy(x, x))
-
-
-@composed("rel_entr")
-def _rel_entr(x: Array, y: Array) -> Array:
-    vx, vy = value_of(x), value_of(y)
-    bad = (vx < 0) | (vy < 0) | ((vx > 0) & (vy == 0))
-    inside = where((vx == 0) | bad, 0.0 * x, x * np.log(x / y))
-    return where(bad, np.inf, inside)
-
-
-@composed("kl_div")
-def _kl_div(x: Array, y: Array) -> Array:
-    return _rel_entr(x, y) - x + y
-
-
-@composed("ndtr")
-def _ndtr(x: Array) -> Array:
-    return 0.5 * apply("erfc", (x * (-(0.5**0.5)),))
-
-
-def as_recorded(x: Any) -> Variable | None:
-    """`x` if it is a Variable."""
-    return x if isinstance(x, Variable) else None

@@ -1,5 +1,5 @@
-"""Functions that write into an array: copyto, put, place and their relatives. Called through the registry
-and by methods.py."""
+"""Functions that write into an array: copyto, put, place and their relatives. Called through the
+registry and by methods.py."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Functions that make arrays, for tapegrad.numpy. Inside a recording their floating-point results can be
-assigned recorded values; sequences may contain recorded numbers. Elsewhere they are NumPy's."""
+"""Functions that make arrays, for tapegrad.numpy. Inside a recording their floating-point results
+can be assigned recorded values, and sequences may hold recorded numbers; else they are NumPy's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def _recordable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with a result that recorded values can be assigned to, while a recording is open."""
+    """`function` with a result that recorded values can be assigned to, inside a recording."""
 
     @functools.wraps(function)
     def make(*args: Any, **kwargs: Any) -> Array:

@@ -54,7 +54,7 @@ def linearize(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, .
         run.call(primals, {}, tuple(range(len(primals))), has_aux)
         outputs = run.outputs()
         run.finish()
-        run.keep = True
+        run.hold_open()
 
     def pushforward(*tangents: Any) -> Any:
         """The derivative of the result in this direction."""

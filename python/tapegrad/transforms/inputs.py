@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,18 +23,26 @@ Variable = _core.Variable
 ndarray = np.ndarray
 
 
+class Meta(NamedTuple):
+    """Shape and dtype of a recorded value."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
 class Inputs:
     """The differentiated leaves of one call of `f`.
 
     `args` is what to call f with, `leaves` what the user passed, `variables` their nodes.
     """
 
-    __slots__ = ("_names", "_structure", "args", "leaves", "variables")
+    __slots__ = ("_metas", "_names", "_structure", "args", "leaves", "variables")
 
     def __init__(
         self, tape: _core.Tape, args: Sequence[Any], argnums: Argnums, transform: str
     ) -> None:
         self.args = list(args)
+        self._metas: list[Meta] = []
         if type(argnums) is int and 0 <= argnums < len(args):
             chosen = args[argnums]
             self._names = _Names(transform, argnums)
@@ -71,15 +79,14 @@ class Inputs:
 
     def match(self, tree: Any, what: str) -> list[Any]:
         """`tree`, of the same structure, as one direction for each leaf, shape and dtype fitted."""
-        if self._structure is LEAF:
-            return [direction(tree, self.variables[0], what, "")]
-        leaves = self._structure.match(tree, what)
-        return [
-            direction(leaf, variable, what, path)
-            for leaf, variable, path in zip(
-                leaves, self.variables, self._structure.paths(), strict=True
-            )
-        ]
+        leaves = [tree] if self._structure is LEAF else self._structure.match(tree, what)
+        return directions(leaves, self.metas(), what, self._structure)
+
+    def metas(self) -> list[Meta]:
+        """Shape and dtype of each leaf; read while the recording is open, they stay known."""
+        if not self._metas:
+            self._metas = [Meta(v.shape, v.dtype) for v in self.variables]
+        return self._metas
 
     def name(self, k: int) -> str:
         """Leaf k as the user would call it: `argument 0['w']`."""
@@ -209,25 +216,34 @@ def like(leaf: Any, value: Any) -> Any:
     return value
 
 
-def direction(value: Any, like: Any, what: str, path: str) -> Any:
-    """`value` as a tangent or cotangent of `like`: of its shape and, by safe conversion, dtype."""
-    shape, dtype = like.shape, like.dtype
+def directions(
+    leaves: Sequence[Any], metas: Sequence[Meta], what: str, structure: Structure
+) -> list[Any]:
+    """The leaves as tangents or cotangents, fitted to what they belong to; errors have the path."""
+    paths = structure.paths()
+    fitted = zip(leaves, metas, paths, strict=True)
+    return [_direction(leaf, meta, what + path) for leaf, meta, path in fitted]
+
+
+def _direction(value: Any, meta: Meta, what: str) -> Any:
+    """`value` with the shape of `meta` and, by safe conversion, its dtype."""
+    shape, dtype = meta
     if type(value) is ndarray and value.dtype == dtype and value.shape == shape:
         return value
     if container_of(type(value)) is not None:
-        raise ValueError(f"{what}{path} is a {type(value).__name__}, expected one value")
+        raise ValueError(f"{what} is a {type(value).__name__}, expected one value")
     if type(value) is Variable:
         found, came = value.shape, value.dtype
     else:
         value, objection = (value, "") if type(value) is float else _converted(value)
         if objection:
-            raise TypeError(f"{what}{path} is {objection}")
+            raise TypeError(f"{what} is {objection}")
         value = np.asarray(value)
         found, came = value.shape, value.dtype
     if found != shape:
-        raise ValueError(f"{what}{path} has shape {found}, expected {shape}")
+        raise ValueError(f"{what} has shape {found}, expected {shape}")
     if came.kind == "c" and dtype.kind != "c":
-        raise TypeError(f"{what}{path} is complex, expected {dtype}: the value is real")
+        raise TypeError(f"{what} is complex, expected {dtype}: the value is real")
     if came == dtype or type(value) is Variable:
         return value
     fitted: NDArray[Any] = value.astype(dtype)

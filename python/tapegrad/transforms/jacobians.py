@@ -15,7 +15,7 @@ from tapegrad.transforms.directions import (
     rows_of,
 )
 from tapegrad.transforms.inputs import COMPLEX128, Argnums, Function, like
-from tapegrad.transforms.outputs import Outputs, check_field, zeros_like
+from tapegrad.transforms.outputs import Outputs, check_field
 from tapegrad.transforms.recording import Run, derived
 
 
@@ -153,8 +153,8 @@ def _assembled(run: Run, outputs: Outputs, blocks: list[list[Any]]) -> Any:
         if k in outputs.active:
             row = [_real(b, output, v) for b, v in zip(next(rest), inputs.variables, strict=True)]
         else:
-            zero = zeros_like(output)
-            row = [np.zeros(zero.shape + v.shape, zero.dtype) for v in inputs.variables]
+            shape, dtype = outputs.metas[k]
+            row = [np.zeros(shape + v.shape, dtype) for v in inputs.variables]
         numbers = [
             block if block.shape else like(leaf, block)
             for block, leaf in zip(row, inputs.leaves, strict=True)

@@ -13,11 +13,12 @@ from tapegrad.pytree import LEAF, container_of, flatten, tree_map
 from tapegrad.transforms.inputs import (
     COMPLEX128,
     DIFFERENTIABLE,
+    FLOAT32,
     FLOAT64,
     Function,
+    Meta,
     Variable,
-    direction,
-    like,
+    directions,
     ndarray,
 )
 
@@ -25,7 +26,7 @@ from tapegrad.transforms.inputs import (
 class Outputs:
     """The leaves of a result; `active` are the positions of those that were recorded."""
 
-    __slots__ = ("_structure", "active", "leaves", "variables")
+    __slots__ = ("_structure", "active", "leaves", "metas", "variables")
 
     def __init__(self, result: Any, transform: str) -> None:
         if type(result) is Variable:
@@ -41,22 +42,20 @@ class Outputs:
                     + "; what is no number goes into an auxiliary result (has_aux=True)"
                 )
         self.active = [
-            k
-            for k, leaf in enumerate(self.leaves)
-            if type(leaf) is Variable and leaf.dtype in DIFFERENTIABLE
+            k for k, leaf in enumerate(self.leaves) if type(leaf) is Variable and leaf.active
         ]
+        self.metas = [_meta_of(leaf) for leaf in self.leaves]
         # Handles of our own: the caller may assign to the ones in the result.
         self.variables = [_core.copy(self.leaves[k]) for k in self.active]
 
     def gather(self, tangents: Sequence[Any]) -> Any:
         """Tangents of the active leaves, zeros for the others, in the structure of the result."""
-        filled = [None] * len(self.leaves)
-        for k, tangent in zip(self.active, tangents, strict=True):
-            filled[k] = tangent
-        return self._structure.hold(
-            like(leaf, zeros_like(leaf)) if tangent is None else tangent
-            for leaf, tangent in zip(self.leaves, filled, strict=True)
-        )
+        found = dict(zip(self.active, tangents, strict=True))
+        filled = [found.get(k) for k in range(len(self.leaves))]
+        for k, tangent in enumerate(filled):
+            if tangent is None:
+                filled[k] = self._zero(k)
+        return self._structure.hold(filled)
 
     def hold(self, values: Sequence[Any]) -> Any:
         """The structure of the result with one value for each leaf."""
@@ -65,12 +64,14 @@ class Outputs:
     def match(self, tree: Any, what: str) -> list[Any]:
         """A cotangent of the structure of the result: the parts that belong to active leaves."""
         leaves = [tree] if self._structure is LEAF else self._structure.match(tree, what)
-        paths = self._structure.paths()
-        fitted = [
-            direction(leaf, output if k in self.active else zeros_like(output), what, path)
-            for k, (leaf, output, path) in enumerate(zip(leaves, self.leaves, paths, strict=True))
-        ]
+        fitted = directions(leaves, self.metas, what, self._structure)
         return [fitted[k] for k in self.active]
+
+    def _zero(self, k: int) -> Any:
+        shape, dtype = self.metas[k]
+        zero = np.zeros(shape, dtype)
+        is_array = shape != () or type(self.leaves[k]) is ndarray or dtype == FLOAT32
+        return zero if is_array else zero.item()
 
 
 def scalar(result: Any, f: Function, transform: str, holomorphic: bool) -> Any:
@@ -147,12 +148,14 @@ def stop_gradient(x: Any) -> Any:
     return plain(x)
 
 
-def zeros_like(leaf: Any) -> Any:
-    """The derivative of a constant result: an array of a differentiable dtype."""
-    array = np.asarray(_core.value(leaf) if type(leaf) is Variable else leaf)
-    if array.dtype.kind == "c":
-        return np.zeros(array.shape, COMPLEX128)
-    return np.zeros(array.shape, array.dtype if array.dtype in DIFFERENTIABLE else FLOAT64)
+def _meta_of(leaf: Any) -> Meta:
+    """Shape and dtype, a differentiable one, of derivatives of a leaf of a result."""
+    if type(leaf) is not Variable:
+        leaf = np.asarray(leaf)
+    shape, dtype = leaf.shape, leaf.dtype
+    if dtype in DIFFERENTIABLE:
+        return Meta(shape, dtype)
+    return Meta(shape, COMPLEX128 if dtype.kind == "c" else FLOAT64)
 
 
 def name_of(f: Function) -> str:

@@ -27,7 +27,7 @@ class Run:
     def __init__(self, transform: str, f: Function) -> None:
         self.transform = transform
         self.f = f
-        self.keep = False  # the nodes outlive the block: for pullbacks
+        self.keep = False
 
     def __enter__(self) -> Run:
         self.tape = enter()
@@ -68,6 +68,11 @@ class Run:
         """Make `value` and `aux` plain for the caller, unless this recording is nested."""
         if not self.nested:
             self.value, self.aux = plain(self.value), plain(self.aux)
+
+    def hold_open(self) -> None:
+        """Let the nodes outlive the block, for later sweeps."""
+        self.keep = True
+        self.inputs.metas()
 
     def adjoint(self, outputs: list[Variable], seeds: list[Any], directions: int = 0) -> list[Any]:
         """The adjoints of the inputs, from seeds for the outputs."""

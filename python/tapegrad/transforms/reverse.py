@@ -97,7 +97,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
         run.call(primals, {}, tuple(range(len(primals))), has_aux)
         outputs = run.outputs()
         run.finish()
-        run.keep = True
+        run.hold_open()
 
     def pullback(cotangent: Any) -> Any:
         """One derivative for each primal."""

@@ -87,7 +87,7 @@ def _gauss_newton(f: Function, call: Call, loss: Function | None) -> Any:
         call.record(run)
         outputs = run.outputs()
         run.finish()
-        run.keep = True  # the loss is not recorded behind f, it has a recording of its own
+        run.hold_open()  # the loss is not recorded behind f, it has a recording of its own
     seeds = run.inputs.match(call.tangents, "gauss_newton_product: tangents")
     moved = run.tangent(seeds, outputs.variables)
     if loss is None:

@@ -83,8 +83,9 @@ def assert_close(actual, expected, tolerance: float, what: str) -> None:
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.shape == expected.shape, (what, actual.shape, expected.shape)
     scale = max(1.0, float(np.max(np.abs(expected), initial=0.0)))
-    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * scale,
-                               err_msg=what)  # fmt: skip
+    np.testing.assert_allclose(
+        actual, expected, rtol=tolerance, atol=tolerance * scale, err_msg=what
+    )
 
 
 def check_op(
