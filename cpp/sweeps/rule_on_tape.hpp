@@ -39,7 +39,7 @@ class RuleOnTape final : public Rule {
 
  private:
   Operand operand(int i) const { return frame_.tape.operand(node_, i); }
-  std::int64_t immediate_ = 0;
+  std::int64_t immediate_;  // no initialiser: Tape::attrs has written it before it would run
   Frame& frame_;
   NodeId id_;
   Node node_;  // a copy: the tape may grow, and move, while the rule runs

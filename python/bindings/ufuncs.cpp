@@ -41,22 +41,17 @@ bool adopt(PyObject* object, Op op) {
   return true;
 }
 
-// ufunc_fallback(ufunc, method, inputs, kwargs) of the package.
-PyObject* ufunc_fallback(PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  return guarded([&] {
-    py::tuple inputs(static_cast<std::size_t>(n - 2));
-    for (Py_ssize_t i = 2; i < n; ++i)
-      inputs[static_cast<std::size_t>(i - 2)] = py::reinterpret_borrow<py::object>(args[i]);
-    py::dict kwargs;
-    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(names); ++i)
-      kwargs[py::handle(PyTuple_GET_ITEM(names, i))] = py::reinterpret_borrow<py::object>(args[n + i]);
-    return call_python("tapegrad.functions", "ufunc_fallback",
-                       py::make_tuple(py::reinterpret_borrow<py::object>(args[0]),
-                                      py::reinterpret_borrow<py::object>(args[1]), inputs, kwargs))
-        .release()
-        .ptr();
+// Hands a protocol call on, argument for argument, to a function of tapegrad.functions.
+PyObject* hand_on(PyObject*& function, const char* name, PyObject* const* args, Py_ssize_t n,
+                  PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    if (!function)
+      function = py::object(py::module_::import("tapegrad.functions").attr(name)).release().ptr();
+    return PyObject_Vectorcall(function, args, static_cast<std::size_t>(n), names);
   });
 }
+PyObject* ufunc_fallback = nullptr;
+PyObject* function_dispatcher = nullptr;
 
 }  // namespace
 
@@ -84,7 +79,7 @@ std::optional<Op> op_of_ufunc(PyObject* ufunc) {
 
 // __array_ufunc__(ufunc, method, *inputs, **kwargs)
 PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  auto to_python = [&] { return ufunc_fallback(args, n, names); };
+  auto to_python = [&] { return hand_on(ufunc_fallback, "ufunc_fallback", args, n, names); };
   if (names && PyTuple_GET_SIZE(names) > 0) return to_python();
   if (PyUnicode_CompareWithASCIIString(args[1], "__call__") != 0) return to_python();
   return guarded([&]() -> PyObject* {
@@ -102,11 +97,7 @@ PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
 }
 
 PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  return guarded([&]() -> PyObject* {
-    static PyObject* dispatcher =
-        py::object(py::module_::import("tapegrad.functions").attr("array_function")).release().ptr();
-    return PyObject_Vectorcall(dispatcher, args, static_cast<std::size_t>(n), names);
-  });
+  return hand_on(function_dispatcher, "array_function", args, n, names);
 }
 
 }  // namespace tapegrad

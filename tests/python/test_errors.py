@@ -44,7 +44,6 @@ def test_user_frame_is_outside_of_libraries():
     [
         (errors.detached, tg.DetachedError),
         (errors.unsupported, tg.UnsupportedError),
-        (errors.recording, tg.RecordingError),
     ],
 )
 def test_messages_have_the_line_and_the_advice(raiser, kind):
@@ -198,9 +197,12 @@ def test_argnums(argnums, message):
     ],
 )
 def test_tangents_that_do_not_fit(primals, tangents, message):
+    def f(*args):
+        return np.sum(args[0]["a"] if isinstance(args[0], dict) else args[0])
+
     for transform in (tg.jvp, tg.hvp, tg.gauss_newton_product):
         with pytest.raises((TypeError, ValueError), match=message):
-            transform(lambda *a: np.sum(np.sin(a[0])) if a[0] is not dict else 0.0, primals, tangents)
+            transform(f, primals, tangents)
 
 
 def test_cotangents_that_do_not_fit():

@@ -35,8 +35,7 @@ def chunk_size(run: Run, chunk: int | None) -> int:
     """How many directions go through the recording at once."""
     if chunk is not None:
         return chunk
-    elements = getattr(run.tape, "elements", lambda b: 1000 * run.tape.mark())(run.begin)
-    return max(1, MOST_NUMBERS // max(1, elements))
+    return max(1, MOST_NUMBERS // max(1, run.tape.elements(run.begin)))
 
 
 def unit_seeds(sources: Sequence[Variable], first: int, last: int, unit: complex) -> list[Any]:

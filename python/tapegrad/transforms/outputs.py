@@ -70,7 +70,7 @@ class Outputs:
     def _zero(self, k: int) -> Any:
         shape, dtype = self.metas[k]
         zero = np.zeros(shape, dtype)
-        is_array = shape != () or type(self.leaves[k]) is ndarray or dtype == FLOAT32
+        is_array = shape != () or isinstance(self.leaves[k], ndarray) or dtype == FLOAT32
         return zero if is_array else zero.item()
 
 
