@@ -2,7 +2,8 @@
 """Writes python/tapegrad/_core.pyi from the built extension; `--check` only shows the diff.
 
 Called by nox and .ci/run with a tapegrad that is importable. pybind11 states types in the first
-line of a docstring; plain CPython types have slots, whose types are in the table below.
+line of a docstring; plain CPython types have slots and attributes, whose types are in the tables
+below; the methods that the package attaches to them are annotated Python.
 """
 
 import ast
@@ -13,7 +14,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import BuiltinFunctionType, GetSetDescriptorType, ModuleType
+from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, ModuleType
 from typing import Any
 
 STUB = Path(__file__).parents[1] / "python" / "tapegrad" / "_core.pyi"
@@ -46,6 +47,14 @@ SLOTS: dict[str, str] = {
     "__init__": "(self, *args: Any, **kwargs: Any) -> None",
     "__new__": "(cls, *args: Any, **kwargs: Any) -> Self",
 }
+# What an attribute of a plain CPython type is.
+ATTRIBUTES = {
+    **dict.fromkeys(("T", "mT", "real", "imag", "flat"), "Self"),
+    **dict.fromkeys(("ndim", "size", "itemsize", "nbytes"), "int"),
+    "active": "bool",
+    "dtype": "numpy.dtype[Any]",
+    "shape": "tuple[int, ...]",
+}
 # Attributes of a class that say nothing to a caller.
 SILENT = {
     "__dict__", "__doc__", "__module__", "__weakref__", "__hash__", "__repr__", "__str__",
@@ -67,7 +76,8 @@ def annotation(text: str) -> str:
 def documented(name: str, doc: str | None) -> list[str]:
     """The signatures in a pybind11 docstring: one, or each overload's."""
     found = re.findall(rf"^(?:\d+\. )?{re.escape(name)}(\(.*\) -> .*)$", doc or "", re.MULTILINE)
-    signatures = [annotation(re.sub(r"= <[^>]*>", "= ...", text)) for text in found]
+    plain = (re.sub(r"= <[^>]*>", "= ...", text) for text in found)
+    signatures = [annotation(re.sub(r"-> object$", "-> Any", text)) for text in plain]
     return [text for text in signatures if not text.startswith("(*args, **kwargs)")]
 
 
@@ -78,21 +88,39 @@ def inspected(value: Any) -> str:
     except (TypeError, ValueError):
         first = "self, " if inspect.ismethoddescriptor(value) else ""
         return f"({first}*args: Any, **kwargs: Any) -> Any"
-    typed = [
-        p if p.name in ("self", "cls") else p.replace(annotation=Any, default=default_of(p))
-        for p in parameters
-    ]
-    text = str(inspect.Signature(typed)).replace("typing.Any", "Any").replace("Ellipsis", "...")
-    return f"{text} -> Any"
+    typed = [p if p.name in ("self", "cls") else untyped(p) for p in parameters]
+    return f"{signature_text(typed)} -> Any"
 
 
-def default_of(parameter: inspect.Parameter) -> Any:
+def attached(method: FunctionType) -> str:
+    """A method in Python: its own builtin annotations, Any for the rest. What wraps another
+    library's function says nothing of that one's signature, which moves with its versions."""
+    signature = inspect.signature(method, follow_wrapped=False)
+    first, *others = signature.parameters.values()
+    if first.kind is first.VAR_POSITIONAL:
+        return "(self, *args: Any, **kwargs: Any) -> Any"
+    receiver = inspect.Parameter("self", first.POSITIONAL_OR_KEYWORD)
+    returns = "None" if signature.return_annotation == "None" else "Any"
+    return f"{signature_text([receiver, *map(untyped, others)])} -> {returns}"
+
+
+def untyped(parameter: inspect.Parameter) -> inspect.Parameter:
     plain = isinstance(parameter.default, bool | int | float | str | None)
-    return parameter.default if plain or parameter.default is parameter.empty else ...
+    default = parameter.default if plain or parameter.default is parameter.empty else ...
+    kept = parameter.annotation in ("bool", "int", "str", "bool | None", "int | None", "str | None")
+    return parameter.replace(annotation=parameter.annotation if kept else Any, default=default)
+
+
+def signature_text(parameters: list[inspect.Parameter]) -> str:
+    text = str(inspect.Signature(parameters)).replace("typing.Any", "Any")
+    return re.sub(r": '([^']*)'", r": \1", text).replace("Ellipsis", "...")
 
 
 def function(name: str, value: Any, decorator: str = "") -> Iterator[str]:
-    signatures = documented(name, value.__doc__) or [inspected(value)]
+    if isinstance(value, FunctionType):
+        signatures = [attached(value)]
+    else:
+        signatures = documented(name, value.__doc__) or [inspected(value)]
     for signature in signatures:
         if len(signatures) > 1:
             yield "@overload"
@@ -101,16 +129,16 @@ def function(name: str, value: Any, decorator: str = "") -> Iterator[str]:
         yield f"def {name}{signature}: ..."
 
 
-def attribute_type(value: Any) -> str:
+def attribute_type(name: str, value: Any) -> str:
     """What a property gives: pybind11 says so in the getter's docstring, CPython nowhere."""
-    getter = getattr(value, "fget", None)
-    found = re.search(r"-> (.*)$", (getter.__doc__ or "").strip(), re.MULTILINE) if getter else None
-    return annotation(found[1]) if found else "Any"
+    doc = getattr(getattr(value, "fget", None), "__doc__", None) or ""
+    found = re.search(r"-> (.*)$", doc, re.MULTILINE)
+    return annotation(found[1]) if found else ATTRIBUTES.get(name, "Any")
 
 
 def member(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, property | GetSetDescriptorType) or inspect.ismemberdescriptor(value):
-        kind = attribute_type(value)
+        kind = attribute_type(name, value)
         yield "@property"
         yield f"def {name}(self) -> {kind}: ..."
         if getattr(value, "fset", None):

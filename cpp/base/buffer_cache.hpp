@@ -1,7 +1,9 @@
-// Memory of arrays. Small blocks come from malloc; large ones are kept for the next array of their
-// size, because fresh pages cost more than the arithmetic done on them. Called by Array only.
+// Memory of arrays. Small blocks come from malloc; from a page on they are kept for the next array of
+// their size, because fresh pages cost more than the arithmetic done on them. Called by Array only.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdlib>
 #include <mutex>
@@ -17,11 +19,14 @@ class BufferCache {
     static auto* cache = new BufferCache;  // never destroyed: arrays may outlive static objects
     return *cache;
   }
-  static constexpr std::size_t kLarge = std::size_t{1} << 17;  // bytes
+  static constexpr std::size_t kLarge = 4096;                  // bytes
   static constexpr std::size_t kLimit = std::size_t{1} << 28;  // bytes kept at most
 
+  // Sizes in steps of an eighth, so that nearly equal arrays share blocks.
   static std::size_t rounded(std::size_t bytes) {
-    return bytes < kLarge ? bytes : (bytes + kLarge - 1) / kLarge * kLarge;
+    if (bytes < kLarge) return bytes;
+    const std::size_t step = std::max(kLarge, std::bit_floor(bytes) / 8);
+    return (bytes + step - 1) / step * step;
   }
   void* take(std::size_t bytes) {
     if (bytes >= kLarge) {
@@ -48,16 +53,6 @@ class BufferCache {
       }
     }
     std::free(p);
-  }
-  // Frees what is kept above `bytes`; called when a recording ends.
-  void trim(std::size_t bytes) {
-    std::lock_guard lock(mutex_);
-    for (auto& [size, blocks] : free_)
-      while (kept_ > bytes && !blocks.empty()) {
-        std::free(blocks.back());
-        blocks.pop_back();
-        kept_ -= size;
-      }
   }
 
  private:

@@ -131,4 +131,24 @@ Array contiguous(const Array& a) {
   return out;
 }
 
+Array copy_in_order(const Array& a) {
+  const std::size_t n = a.shape().size();
+  Dims axes(n), shape(n), strides(n), seen(n);  // axes by falling stride
+  for (std::size_t i = 0; i < n; ++i) axes[i] = static_cast<std::int64_t>(i);
+  std::stable_sort(axes.begin(), axes.end(), [&](std::int64_t i, std::int64_t j) {
+    return std::abs(a.strides()[static_cast<std::size_t>(i)]) >
+           std::abs(a.strides()[static_cast<std::size_t>(j)]);
+  });
+  for (std::size_t i = 0; i < n; ++i) {
+    shape[i] = a.shape()[static_cast<std::size_t>(axes[i])];
+    strides[i] = a.strides()[static_cast<std::size_t>(axes[i])];
+  }
+  Array copy = Array::empty(a.dtype(), shape);
+  copy_into(a.view(shape, strides, a.data()), copy);
+  if (std::is_sorted(axes.begin(), axes.end())) return copy;
+  for (std::size_t i = 0; i < n; ++i)
+    seen[static_cast<std::size_t>(axes[i])] = copy.strides()[i];
+  return copy.view(a.shape(), seen, copy.data());
+}
+
 }  // namespace tapegrad

@@ -13,4 +13,7 @@ void copy_into(const Array& from, const Array& to);
 // `a` itself if it is C-contiguous, else a copy that is.
 Array contiguous(const Array& a);
 
+// A copy that lies in memory in the order of `a` (NumPy's order 'K').
+Array copy_in_order(const Array& a);
+
 }  // namespace tapegrad

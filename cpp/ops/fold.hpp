@@ -20,6 +20,20 @@ const T& element(const char* p) {
   return *reinterpret_cast<const T*>(p);
 }
 
+// Integers wrap around, as NumPy's.
+template <class T>
+T plus(const T& a, const T& b) {
+  if constexpr (std::is_same_v<T, std::int64_t>)
+    return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  else return a + b;
+}
+template <class T>
+T times(const T& a, const T& b) {
+  if constexpr (std::is_same_v<T, std::int64_t>)
+    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+  else return a * b;
+}
+
 constexpr std::int64_t kBlock = 128;  // numbers summed by 8 accumulators; above that, halves are
 
 // NumPy's pairwise sum of `n` numbers.
@@ -84,14 +98,14 @@ inline Complex pairwise_sum_complex(const char* p, std::int64_t n, std::int64_t 
 template <class In, class Acc>
 struct Sum {
   static Acc identity() { return Acc(0); }
-  static Acc combine(const Acc& a, const In& x) { return a + static_cast<Acc>(x); }
+  static Acc combine(const Acc& a, const In& x) { return plus(a, static_cast<Acc>(x)); }
   static Acc run(Acc first, const char* p, std::int64_t n, std::int64_t stride) {
     if constexpr (std::is_same_v<Acc, Complex>) {
       return first + pairwise_sum_complex(p, n, stride);
     } else if constexpr (std::is_floating_point_v<Acc>) {
       return first + pairwise_sum<Acc>(p, n, stride);
     } else {
-      for (std::int64_t i = 0; i < n; ++i) first += element<In>(p + i * stride);
+      for (std::int64_t i = 0; i < n; ++i) first = combine(first, element<In>(p + i * stride));
       return first;
     }
   }
@@ -103,7 +117,7 @@ struct Product {
   static Acc combine(const Acc& a, const In& x) {
     if constexpr (std::is_same_v<Acc, Complex>)  // the textbook formula, as NumPy's
       return {a.real() * x.real() - a.imag() * x.imag(), a.real() * x.imag() + a.imag() * x.real()};
-    else return a * static_cast<Acc>(x);
+    else return times(a, static_cast<Acc>(x));
   }
   static Acc run(Acc first, const char* p, std::int64_t n, std::int64_t stride) {
     for (std::int64_t i = 0; i < n; ++i) first = combine(first, element<In>(p + i * stride));

@@ -23,6 +23,7 @@ struct Table {
   Table() {
     fill_f64(columns[0].data());
     fill_dual(columns[0].data());
+    fill_blocked(columns[0].data());
     fill_f32(columns[1].data());
     fill_c128(columns[2].data());
     fill_comparisons<double>(DType::f64);

@@ -24,6 +24,7 @@ enum Pull2Arg {
 struct Kernel {
   Loop value = nullptr;  // nullptr: no such op for this dtype
   void* data = nullptr;
+  bool ours = false;  // faster than the library's: not to be replaced
   Loop pull[2][2] = {};   // [operand][accumulate]: out (+)= scale(adjoint, partial)
   Loop pull2[2][2] = {};  // the same in dual numbers; float64 only
 };

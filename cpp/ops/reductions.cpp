@@ -193,7 +193,8 @@ void cumulate(const In* x, Acc* out, std::int64_t n, std::int64_t width, bool re
     const Acc* previous = out;
     x += step;
     out += step;
-    for (std::int64_t i = 0; i < width; ++i) out[i] = previous[i] + static_cast<Acc>(x[i]);
+    for (std::int64_t i = 0; i < width; ++i)
+      out[i] = fold::plus(previous[i], static_cast<Acc>(x[i]));
   }
 }
 

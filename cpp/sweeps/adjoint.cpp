@@ -98,7 +98,7 @@ bool AdjointFrame::assignment_in_place(const Node& n, Array& g) {
   Array part;
   if (n.op == Op::item_set) part = evaluate(Op::item, {g}, attrs);
   else if (n.op == Op::slice_set) part = evaluate(Op::slice, {g}, attrs);
-  else part = evaluate(Op::gather, {g, index});
+  else part = evaluate(Op::gather, {g, index}, attrs);
   Array copy = Array::empty(part.dtype(), part.shape());  // the part must not share g's memory
   copy_into(part, copy);
   part = Array();

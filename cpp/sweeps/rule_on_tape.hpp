@@ -23,12 +23,22 @@ class Frame {
   Algebra& algebra;
 };
 
-class RuleOnTape final : public Rule {
+// Node and attributes are copies: a rule that records makes the tape grow, and its pools move.
+struct NodeCopy {
+  NodeCopy(const Tape& tape, NodeId id) : node_(tape[id]) {
+    std::int64_t immediate = 0;
+    attrs_ = Dims(tape.attrs(node_, immediate));
+  }
+  Node node_;
+  Dims attrs_;
+};
+
+class RuleOnTape final : private NodeCopy, public Rule {
  public:
   RuleOnTape(Frame& frame, NodeId id)
-      : Rule(frame.algebra, frame.tape[id].op, frame.tape.attrs(frame.tape[id], immediate_),
-             frame.tape.operand_count(frame.tape[id])),
-        frame_(frame), id_(id), node_(frame.tape[id]) {}
+      : NodeCopy(frame.tape, id),
+        Rule(frame.algebra, node_.op, attrs_, frame.tape.operand_count(node_)),
+        frame_(frame), id_(id) {}
   Term in(int i) override { return frame_.lift(operand(i)); }
   Term out() override { return frame_.lift(id_); }
   Meta in_meta(int i) const override { return frame_.tape.meta(operand(i)); }

@@ -8,8 +8,8 @@ namespace {
 
 class DualFrame final : public Frame {
  public:
-  DualFrame(TangentFrame& forward, NodeId begin, NodeId end, std::int64_t lanes)
-      : Frame(forward.tape, duals), numbers(lanes), duals(numbers), forward(forward),
+  DualFrame(TangentFrame& forward, NodeId begin, NodeId end, NodeId output, std::int64_t lanes)
+      : Frame(forward.tape, duals), numbers(lanes), duals(numbers), forward(forward), output(output),
         adjoints(tape, begin, end, 0), adjoint_tangents(tape, begin, end, lanes) {}
 
   Term lift(Operand o) override {
@@ -45,11 +45,13 @@ class DualFrame final : public Frame {
     adjoint_step(*this, id, duals.put({v, t}));
     duals.release(0);
     numbers.release(0);
+    if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);  // its consumers are done
   }
 
   NumericAlgebra numbers;
   DualAlgebra duals;
   TangentFrame& forward;
+  const NodeId output;
   NumericStore adjoints;          // one direction
   NumericStore adjoint_tangents;  // with the lanes
 };
@@ -66,8 +68,8 @@ SecondOrder second_order_sweep(const Tape& tape, NodeId begin, const Seed& adjoi
   }
   TangentFrame forward(tape, begin, end, lanes);
   forward.seed(tangent_seeds);
-  forward.run(begin, end);
-  DualFrame frame(forward, begin, end, lanes);
+  forward.run(begin, end, {adjoint_seed.node}, true);
+  DualFrame frame(forward, begin, end, adjoint_seed.node, lanes);
   if (frame.adjoints.holds(adjoint_seed.node))
     frame.adjoints.add(adjoint_seed.node, {adjoint_seed.value, false});
   for (NodeId id = end; id-- > begin;) frame.step(id);

@@ -10,7 +10,7 @@ std::vector<Array> tangent_sweep(const Tape& tape, NodeId begin, const std::vect
   for (auto& s : seeds) end = std::max(end, s.node + 1);
   TangentFrame frame(tape, begin, end, lanes);
   frame.seed(seeds);
-  frame.run(begin, end);
+  frame.run(begin, end, outputs, false);
   return frame.tangents.collect(outputs);
 }
 

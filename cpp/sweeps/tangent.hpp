@@ -21,14 +21,40 @@ class TangentFrame final : public Frame {
   void seed(const std::vector<Seed>& seeds) {
     for (auto& s : seeds) tangents.set(s.node, {s.value, tangents.batched()});
   }
-  void run(NodeId begin, NodeId end) {
-    for (NodeId id = begin; id < end; ++id) step(id);
+  // `outputs` are kept; of the other arrays a tangent is forgotten after its last use, unless the
+  // second-order sweep will read it, which it does only where it reads the value.
+  void run(NodeId begin, NodeId end, const std::vector<NodeId>& outputs, bool second_order) {
+    const std::vector<NodeId> last = last_uses(begin, end, outputs);
+    for (NodeId id = begin; id < end; ++id) {
+      step(id);
+      if (last.empty()) continue;
+      const Node& n = tape[id];
+      for (int i = 0, count = tape.operand_count(n); i < count; ++i) {
+        const Operand o = tape.operand(n, i);
+        if (tangents.holds(o) && !tape[o].has(Node::kScalar) && last[o - begin] == id &&
+            !(second_order && tape.has_value(o)))
+          tangents.take(o);
+      }
+    }
   }
 
   NumericAlgebra numbers;
   NumericStore tangents;
 
  private:
+  // For each node the last that reads it; the end for outputs. Empty if the tape has no arrays.
+  std::vector<NodeId> last_uses(NodeId begin, NodeId end, const std::vector<NodeId>& outputs) const {
+    if (tape.slot_count() == 0) return {};
+    std::vector<NodeId> last(end - begin, end);
+    for (NodeId id = begin; id < end; ++id)
+      for (int i = 0, count = tape.operand_count(tape[id]); i < count; ++i) {
+        const Operand o = tape.operand(tape[id], i);
+        if (tangents.holds(o)) last[o - begin] = id;
+      }
+    for (NodeId o : outputs)
+      if (tangents.holds(o)) last[o - begin] = end;
+    return last;
+  }
   void step(NodeId id) {
     const Node& n = tape[id];
     if (n.has(Node::kFastPath)) return scalar_tangent(tape, n, id, tangents.rows);

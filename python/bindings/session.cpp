@@ -63,7 +63,6 @@ void leave_session(const std::shared_ptr<Session>& session, bool keep) {
   if (keep) return;
   session->captured.clear();
   session->tape.clear();
-  BufferCache::instance().trim(std::size_t{1} << 26);
   if (spare.size() < 2) spare.push_back(session);
 }
 

@@ -30,12 +30,6 @@ Array with_dtype(const Array& a, DType dtype) {
   return evaluate(Op::cast, {a}, std::array{static_cast<std::int64_t>(dtype)});
 }
 
-Array owned(const Array& a) {
-  Array copy = Array::empty(a.dtype(), a.shape());
-  copy_into(a, copy);
-  return copy;
-}
-
 // A seed of the dtype of its node, with the lanes in front.
 Array seed_value(const Tape& tape, NodeId node, py::handle value, std::int64_t lanes) {
   const Meta m = tape.meta(node);
@@ -81,7 +75,7 @@ py::object input(TapeHandle& t, py::handle value) {
   if (!number_from(value.ptr(), a, weak)) a = array_from(value.ptr(), "an input");
   if (!is_differentiable(a.dtype())) a = with_dtype(a, DType::f64);
   constexpr std::int64_t kSmall = 16384;
-  if (a.nbytes() <= kSmall) a = owned(a);
+  if (a.nbytes() <= kSmall) a = copy_in_order(a);
   else s.captured.push_back({a, fingerprint(a)});
   const NodeId id = s.tape.add_leaf(Op::input, a);
   return py::reinterpret_steal<py::object>(new_variable({id, a}));

@@ -24,6 +24,7 @@ void adopt_loop(PyUFuncObject* ufunc, Op op, DType dtype, int typenum) {
                                                                                         : typenum);
     if (!match) continue;
     Kernel& k = kernel(op, dtype);
+    if (k.ours) return;
     k.value = reinterpret_cast<Loop>(ufunc->functions[i]);
     k.data = ufunc->data ? const_cast<void*>(static_cast<const void*>(ufunc->data[i])) : nullptr;
     return;

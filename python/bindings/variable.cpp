@@ -376,11 +376,7 @@ void settle_weak(std::span<Argument> in, std::size_t first) {
 // them cannot make a derivative wrong in silence.
 Array kept_constant(const Array& a) {
   constexpr std::int64_t kSmall = 16384;  // bytes
-  if (a.nbytes() <= kSmall) {
-    Array copy = Array::empty(a.dtype(), a.shape());
-    copy_into(a, copy);
-    return copy;
-  }
+  if (a.nbytes() <= kSmall) return copy_in_order(a);
   current_session->captured.push_back({a, fingerprint(a)});
   return a;
 }
@@ -444,6 +440,8 @@ void set_python_error() {
     throw;
   } catch (py::error_already_set& e) {
     e.restore();
+  } catch (const py::builtin_exception& e) {
+    e.set_error();
   } catch (const Unsupported& e) {
     try {
       call_python("tapegrad.errors", "unsupported", py::make_tuple(e.what()));

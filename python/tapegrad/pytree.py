@@ -86,7 +86,8 @@ class Structure:
         if self.cls in (dict, OrderedDict):
             if set(meta) != set(self.meta):
                 raise ValueError(f"{what} has the keys {list(meta)}, expected {list(self.meta)}")
-            parts = [tree[key] for key in self.meta]
+            by_key = dict(zip(meta, parts, strict=True))
+            parts = [by_key[key] for key in self.meta]
         elif len(parts) != len(self.children) or not _same(meta, self.meta):
             raise ValueError(
                 f"{what} is a {self.cls.__name__} of {len(parts)}, expected {len(self.children)}"

@@ -192,7 +192,8 @@ class _Check:
                 self._compare(phi, value, estimate, weights.size, context)
         if not checked and np.size(self.point.leaves[k]):
             raise AssertionError(
-                f"check_grads: {label}, {where}: the function is not finite near the point"
+                f"check_grads: {label}, {where}: differences do not converge: the function is not "
+                "finite, not smooth or, if it is computed to lower accuracy, eps must be given"
             )
 
     def _check_modes(self, given: dict[str, float], weights: _Weights, where: str) -> None:
@@ -237,7 +238,7 @@ class _Check:
         context: str,
     ) -> None:
         scale = max(abs(value), abs(estimate.value))
-        noise = 4 * self.eps * size / estimate.step
+        noise = self._noise(size, estimate.step)
         error = min(estimate.error, 1e-4 * scale + noise)
         if abs(value - estimate.value) <= self.rtol * scale + 10 * error + noise:
             return
@@ -264,6 +265,7 @@ class _Check:
     def _differences(self, phi: Callable[[float], float], size: float) -> _Estimate | None:
         """The best of the extrapolated differences, judged by how well neighbours agree."""
         best: _Estimate | None = None
+        best_quality = float("inf")
         worse = 0
         central: list[float] = []
         extrapolated: list[float] = []
@@ -277,14 +279,20 @@ class _Check:
                 continue
             before, here, after = extrapolated[-3:]
             error = abs(here - before) + abs(after - here)
-            if best is None or error < best.error:
-                best, worse = _Estimate(here, error, RATIO * h), 0
+            quality = error / (abs(here) + 4 * self.eps * size + 1e-300)
+            if quality < best_quality:
+                best, best_quality, worse = _Estimate(here, error, RATIO * h), quality, 0
             else:
                 worse += 1
-            settled = best.error <= 1e-9 * abs(best.value) + 4 * self.eps * size / best.step
-            if worse >= 3 and settled:
+            if worse >= 3 and best_quality < 1e-9:
                 break
+        if best is None or best.error > 1e-2 * abs(best.value) + self._noise(size, best.step):
+            return None  # outside the domain of f, not smooth, or steps of an unfit size
         return best
+
+    def _noise(self, size: float, step: float) -> float:
+        """What rounding in f does to a difference quotient."""
+        return 4 * self.eps * size / step
 
     def _directions(self, x: Any) -> Iterator[tuple[str, Array]]:
         """Steps in proportion to each element, and steps of one size for all of them."""

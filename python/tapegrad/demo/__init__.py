@@ -6,7 +6,9 @@ Called by tapegrad.__main__; uses nothing of tapegrad but its public interface.
 from __future__ import annotations
 
 import importlib
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import tapegrad as tg
 from tapegrad.demo import fit, lecture, report
@@ -34,8 +36,9 @@ def run(data_file: Path | None, folder: Path) -> None:
         data = load(data_file)
         _make(folder)
         progress.say(report.data(data))
-        fits = _fit(progress, data)
-        _measure(progress, data, fits, folder)
+        with _one_thread():
+            fits = _fit(progress, data)
+            _measure(progress, data, fits, folder)
     finally:
         progress.finish()
     print(f"\nPictures: {folder.resolve()}")
@@ -54,6 +57,17 @@ def _require_packages() -> None:
         raise UserFault(f'the demo needs {names}: pip install "tapegrad[demo]"')
 
 
+def _one_thread() -> AbstractContextManager[Any]:
+    """Limits BLAS to one thread.
+
+    NumPy and SciPy bring a BLAS each, and two pools of spinning threads fight over the cores: on
+    small matrices a solver can lose a factor of a hundred.
+    """
+    limits = importlib.import_module("threadpoolctl")  # comes with scikit-learn
+    limited: AbstractContextManager[Any] = limits.threadpool_limits(limits=1, user_api="blas")
+    return limited
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,13 +79,12 @@ def _make(folder: Path) -> None:
 
 def _fit(progress: Progress, data: Dataset) -> list[fit.Fit]:
     """The main job: three solvers, beside scikit-learn."""
-    loss = fit.logistic_loss(data.features, data.labels)
     fits = []
     for method in fit.METHODS:
         progress.step(f"fitting by {method}")
-        fits.append(fit.fit(loss, data.features.shape[1] + 1, method))
+        fits.append(fit.fit(data, method))
     progress.step("fitting by scikit-learn")
-    progress.say(report.fits(fits, fit.reference(data, loss)))
+    progress.say(report.fits(fits, fit.reference(data)))
     return fits
 
 

@@ -17,17 +17,14 @@ from tapegrad.demo.data import Array, Dataset
 
 
 def logistic_loss(features: Array, labels: Array) -> Callable[[Array], Any]:
-    """Mean logistic loss with a ridge on the weights, as a function of (weights..., intercept).
+    """Logistic loss with a ridge on the weights, as a function of (weights..., intercept).
 
-    The ridge is |weights|^2 / (2 rows), as in scikit-learn's `LogisticRegression(C=1)`; the
-    intercept is free.
+    It is what scikit-learn's `LogisticRegression(C=1)` minimises: the intercept is free.
     """
-    rows = len(labels)
 
     def loss(w: Array) -> Any:
         margin = features @ w[:-1] + w[-1]
-        misfit = np.mean(np.logaddexp(0.0, margin) - labels * margin)
-        return misfit + np.sum(w[:-1] ** 2) / (2 * rows)
+        return np.sum(np.logaddexp(0.0, margin) - labels * margin) + 0.5 * np.sum(w[:-1] ** 2)
 
     return loss
 
@@ -61,20 +58,28 @@ class Fit:
     complaint: str = ""
 
 
-# method -> (what it reads, SciPy's name for the second-order argument, options)
-METHODS: dict[str, tuple[str, str | None, dict[str, float]]] = {
-    "L-BFGS-B": ("gradient", None, {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 5000, "maxfun": 20000}),
-    "Newton-CG": ("gradient, H @ v", "hessp", {"xtol": 1e-10, "maxiter": 1000}),
-    "trust-exact": ("gradient, Hessian", "hess", {"gtol": 1e-8, "maxiter": 1000}),
+# method -> (what it reads, SciPy's name for the second-order argument)
+METHODS: dict[str, tuple[str, str | None]] = {
+    "L-BFGS-B": ("gradient", None),
+    "Newton-CG": ("gradient, H @ v", "hessp"),
+    "trust-exact": ("gradient, Hessian", "hess"),
 }
 
 
-def fit(loss: Callable[[Array], Any], size: int, method: str) -> Fit:
-    """Minimise `loss` over `size` parameters from zero, every derivative from tapegrad."""
-    derivatives, second, options = METHODS[method]
+def _tolerances(method: str, rows: int) -> dict[str, float]:
+    """Tight options for `method`; the gradient of a sum over rows grows with the rows."""
+    if method == "L-BFGS-B":
+        return {"ftol": 1e-15, "gtol": 1e-9 * rows, "maxiter": 5000, "maxfun": 20000}
+    return {"xtol": 1e-7} if method == "Newton-CG" else {"gtol": 1e-8 * rows}
+
+
+def fit(data: Dataset, method: str) -> Fit:
+    """Minimise the loss from zero, every derivative from tapegrad."""
+    loss = logistic_loss(data.features, data.labels)
+    derivatives, second = METHODS[method]
     first = Counted(tg.value_and_grad(loss))
     curvature = Counted(tg.hvp(loss) if second == "hessp" else tg.hessian(loss))
-    start = np.zeros(size)
+    start = np.zeros(data.features.shape[1] + 1)
     first.function(start)  # what only the first call costs is nobody's iteration
     points, clock = [start], [0.0]
 
@@ -89,7 +94,7 @@ def fit(loss: Callable[[Array], Any], size: int, method: str) -> Fit:
         jac=True,
         method=method,
         callback=visit,
-        options=options,
+        options=_tolerances(method, len(data.labels)),
         **({second: curvature} if second else {}),
     )
     seconds = perf_counter() - begin
@@ -104,11 +109,13 @@ def fit(loss: Callable[[Array], Any], size: int, method: str) -> Fit:
         seconds=seconds,
         path=tuple(float(loss(w)) for w in points),
         clock=tuple(clock),
-        complaint="" if found.success else str(found.message).splitlines()[0],
+        complaint=""
+        if found.success
+        else str(found.message).splitlines()[0].removeprefix("Warning: "),
     )
 
 
-def reference(data: Dataset, loss: Callable[[Array], Any]) -> Fit:
+def reference(data: Dataset) -> Fit:
     """scikit-learn's solution of the same problem, to a tight tolerance."""
     model = importlib.import_module("sklearn.linear_model").LogisticRegression(
         C=1.0, tol=1e-12, max_iter=1000, solver="newton-cholesky"
@@ -124,7 +131,7 @@ def reference(data: Dataset, loss: Callable[[Array], Any]) -> Fit:
         solver="scikit-learn",
         derivatives="its own",
         weights=weights,
-        loss=float(loss(weights)),
+        loss=float(logistic_loss(data.features, data.labels)(weights)),
         iterations=int(model.n_iter_[0]),
         gradients=0,
         curvatures=0,

@@ -30,7 +30,7 @@ def fits(found: Sequence[Fit], known: Fit) -> str:
             str(f.gradients) if f.gradients else "-",
             str(f.curvatures) if f.curvatures else "-",
             duration(f.seconds),
-            f"{f.loss:.12f}",
+            f"{f.loss:.9f}",
             f"{disagreement(f, known):.0e}" if f is not known else "-",
         )
         for f in (*found, known)
@@ -43,7 +43,7 @@ def fits(found: Sequence[Fit], known: Fit) -> str:
             table(head, rows, left=2),
             "  gradients, 2nd order: how often tapegrad was called for each",
             f"  differs: from scikit-learn's weights, over the largest: {digits} digits agree",
-            *(f"  * {f.solver} stopped early: {f.complaint}" for f in found if f.complaint),
+            *(f"  * {f.solver} says: {f.complaint}" for f in found if f.complaint),
         ]
     )
 

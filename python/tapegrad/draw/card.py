@@ -41,14 +41,14 @@ class Line:
 def card(node: Node) -> list[Line]:
     """The lines of `node`, top to bottom: title, shape (arrays only), value, adjoint."""
     if node.role == "constant":
-        return [Line(node.value, INK)]
-    title = node.op if not node.name else node.name
-    lines = [Line(title, INK, bold=True)]
+        lines = [Line(node.value or node.op, INK)]
+    else:
+        lines = [Line(node.name or node.op, INK, bold=True)]
     if node.role == "elided":
         return lines
     if node.shape or node.dtype != "float64":
         lines.append(Line(f"{node.dtype} {shape_text(node.shape)}", EDGE))
-    if node.value:
+    if node.value and node.role != "constant":
         lines.append(Line(node.value, VALUE))
     if node.adjoint:
         lines.append(Line(node.adjoint, ADJOINT))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-import numpy as np
-
+from tapegrad import _core
 from tapegrad.draw.graph import Graph, Node, Role, short
 from tapegrad.pytree import flatten
 from tapegrad.transforms.recording import Run, check_function
@@ -27,54 +27,69 @@ def graph_of(f: Callable[..., Any], args: Sequence[Any]) -> Graph:
     with Run("draw", f) as run:
         run.call(args, {}, tuple(range(len(args))))
         results = run.outputs().variables
-        rows: list[Row] = run.tape.nodes(run.begin, run.tape.mark())
-        reader = _Reader(run.begin, len(rows), run.tape.scalar_constants(), _names(f, args))
+        rows: list[Row] = run.tape.nodes(0, run.tape.mark())
+        reader = _Reader(rows, run.begin, run.tape.scalar_constants())
         for result in results:
-            reader.add_adjoints(run.tape.adjoints(result, run.begin))
-    for row in rows:
-        reader.read(row)
+            reader.add_result(run.tape.adjoints(result, run.begin), _core.value(result))
+        inputs = [_core.value(variable) for variable in run.inputs.variables]
+    reader.read(_names(f, args), inputs)
     note = "" if results else "the result does not depend on the arguments"
     return Graph(tuple(reader.nodes), note)
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Turns rows of the tape into nodes that are numbered from zero, constants after the rest."""
+    """Turns rows of the tape into nodes that are numbered from zero.
 
+    Scalar constants, and nodes of a recording around this one, come as nodes for each use, numbered
+    after the rest: edges out of a common pool would cross everything.
+    """
+
+    rows: list[Row]
     begin: int
-    next_id: int
     constants: Sequence[float]
-    names: list[str]
     nodes: list[Node] = field(default_factory=list)
     adjoints: dict[int, Any] = field(default_factory=dict)
-    results: set[int] = field(default_factory=set)
+    results: dict[int, Any] = field(default_factory=dict)
 
-    def add_adjoints(self, sweep: dict[int, Any]) -> None:
-        """Take in the sweep of one more result, which is the last node it reached."""
-        self.results.add(max(sweep))
+    def add_result(self, sweep: dict[int, Any], value: Any) -> None:
+        """Take in the adjoints for one more result, which is the last node they reach."""
+        self.results[max(sweep)] = value
         for at, adjoint in sweep.items():
             self.adjoints[at] = self.adjoints[at] + adjoint if at in self.adjoints else adjoint
 
-    def read(self, row: Row) -> None:
-        at, op, operands, shape, dtype, value = row
-        reads = tuple(self._operand(k) for k in operands if k < 0 or k >= self.begin)
-        adjoint = short(np.asarray(self.adjoints[at])) if at in self.adjoints else ""
-        role: Role = "output" if at in self.results else "operation"
-        name = ""
-        if self.names and op in INPUTS:
-            role, name = "input", self.names.pop(0)
-        shown = "" if value is None else short(value)
-        node = Node(at - self.begin, op, reads, shape, dtype, shown, adjoint, role, name)
-        self.nodes.append(node)
+    def read(self, names: Sequence[str], inputs: Sequence[Any]) -> None:
+        """Make the nodes; the rows begin with those of the inputs."""
+        waiting = list(zip(names, inputs, strict=True))
+        extra = count(len(self.rows) - self.begin)
+        for at, op, operands, shape, dtype, kept in self.rows[self.begin :]:
+            role: Role = "output" if at in self.results else "operation"
+            name, value = "", self.results.get(at, kept)
+            if op == "constant":
+                role = "constant"
+            if waiting and op in INPUTS:
+                role, operands = "input", ()
+                name, value = waiting.pop(0)
+            reads = tuple(self._operand(k, extra) for k in operands)
+            said, adjoint = _said(value), _said(self.adjoints.get(at))
+            node = Node(at - self.begin, op, reads, shape, dtype, said, adjoint, role, name)
+            self.nodes.append(node)
 
-    def _operand(self, operand: int) -> int:
-        if operand >= 0:
+    def _operand(self, operand: int, extra: Iterator[int]) -> int:
+        if operand >= self.begin:
             return operand - self.begin
-        # One node for each use: edges out of a common pool would cross everything.
-        made, self.next_id = self.next_id, self.next_id + 1
-        text = short(self.constants[-operand - 1])
-        self.nodes.append(Node(made, "constant", (), (), "float64", text, "", "constant"))
+        made = next(extra)
+        op, shape, dtype = "constant", (), "float64"
+        if operand < 0:
+            value = self.constants[-operand - 1]
+        else:
+            _, op, _, shape, dtype, value = self.rows[operand]
+        self.nodes.append(Node(made, op, (), shape, dtype, _said(value), "", "constant"))
         return made
+
+
+def _said(value: Any) -> str:
+    return "" if value is None else short(value)
 
 
 def _names(f: Callable[..., Any], args: Sequence[Any]) -> list[str]:

@@ -10,9 +10,13 @@ HEAD = ("node", "op", "operands", "dtype", "shape", "value", "adjoint")
 
 def text(graph: Graph) -> str:
     """One row a node in recorded order; scalar constants appear where they are used."""
-    constants = {node.id: node.value for node in graph.nodes if node.role == "constant"}
+    constants = {
+        node.id: node.value
+        for node in graph.nodes
+        if node.role == "constant" and node.value and not node.shape
+    }
     rows: list[tuple[str, ...]] = [HEAD]
-    rows += [_row(node, constants) for node in graph.nodes if node.role != "constant"]
+    rows += [_row(node, constants) for node in graph.nodes if node.id not in constants]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     lines = [
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()

@@ -3,7 +3,9 @@ the extension calls `variable_repr` and `contains`."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -125,6 +127,27 @@ def compress(self: Variable, condition: Any, axis: int | None = None, out: Any =
     return arranging.compress(condition, self, axis, out)
 
 
+# Questions -----------------------------------------------------------------------------------
+
+
+def array_namespace(self: Variable, *, api_version: str | None = None) -> ModuleType:
+    """The array API's way to ask for functions."""
+    del api_version
+    return importlib.import_module("tapegrad.numpy")
+
+
+def variable_repr(x: Variable) -> str:
+    """`Variable(1.5)`, `Variable([1., 2.])`, with the dtype if it is not float64."""
+    plain = value(x)
+    text = np.array2string(np.asarray(plain), separator=", ", prefix="Variable(")
+    return f"Variable({text})" if x.dtype == float else f"Variable({text}, dtype={x.dtype})"
+
+
+def contains(x: Variable, item: Any) -> bool:
+    """`item in x`, a question about values."""
+    return bool(np.any(x == item))
+
+
 # What cannot stay recorded ----------------------------------------------------------------------
 
 
@@ -137,6 +160,7 @@ def _leaves(name: str, advice: str) -> Callable[..., Any]:
 
 
 METHODS: dict[str, Callable[..., Any]] = {
+    "__array_namespace__": array_namespace,
     "all": on_values(np.all),
     "any": on_values(np.any),
     "argmax": on_values(np.argmax),
@@ -191,18 +215,6 @@ REFUSED = {
     "tofile": "write tg.stop_gradient(x).tofile(file)",
     "view": "write x.astype(dtype) or x.real, x.imag",
 }
-
-
-def variable_repr(x: Variable) -> str:
-    """`Variable(1.5)`, `Variable([1., 2.])`, with the dtype if it is not float64."""
-    plain = value(x)
-    text = np.array2string(np.asarray(plain), separator=", ", prefix="Variable(")
-    return f"Variable({text})" if x.dtype == float else f"Variable({text}, dtype={x.dtype})"
-
-
-def contains(x: Variable, item: Any) -> bool:
-    """`item in x`, a question about values."""
-    return bool(np.any(x == item))
 
 
 def attach() -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.functions.operands import Array, as_dtype, dtype_of, operand, reshaped, shape_of, where
+from tapegrad.functions.operands import (
+    Array,
+    as_dtype,
+    dtype_of,
+    operand,
+    reshaped,
+    shape_of,
+    where,
+)
 from tapegrad.functions.registry import implements
 
 __all__ = ["polyval", "vander"]

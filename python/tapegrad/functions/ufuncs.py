@@ -155,7 +155,8 @@ def _frexp(x: Array) -> tuple[Array, Array]:
     exponent = np.frexp(value_of(x))[1]
     # Two steps: 2^-exponent alone may overflow.
     half = exponent // 2
-    return apply("ldexp", (apply("ldexp", (x, -half)), half - exponent)), exponent
+    one = np.ones(np.shape(exponent), x.dtype)
+    return x * np.ldexp(one, -half) * np.ldexp(one, half - exponent), exponent
 
 
 @composed("float_power")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tapegrad import _core
 from tapegrad.pytree import LEAF, Structure, container_of, flatten
@@ -36,28 +35,34 @@ class Inputs:
     `args` is what to call f with, `leaves` what the user passed, `variables` their nodes.
     """
 
-    __slots__ = ("_metas", "_names", "_structure", "args", "leaves", "variables")
+    __slots__ = (
+        "_argnums",
+        "_metas",
+        "_structure",
+        "_transform",
+        "args",
+        "leaves",
+        "variables",
+    )
 
     def __init__(
         self, tape: _core.Tape, args: Sequence[Any], argnums: Argnums, transform: str
     ) -> None:
         self.args = list(args)
         self._metas: list[Meta] = []
-        if type(argnums) is int and 0 <= argnums < len(args):
-            chosen = args[argnums]
-            self._names = _Names(transform, argnums)
-            if container_of(type(chosen)) is None:
-                self._structure = LEAF
-                self.leaves = [chosen]
-                self.variables = [tape.input(self._recordable(0))]
-                self.args[argnums] = _core.copy(self.variables[0])
-                return
-        else:
+        self._transform = transform
+        if not (type(argnums) is int and 0 <= argnums < len(args)):
             argnums = _normalised(argnums, len(args), transform)
-            chosen = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in argnums)
-            self._names = _Names(transform, argnums)
+        self._argnums = argnums
+        chosen: Any = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in argnums)
+        if isinstance(argnums, int) and container_of(type(chosen)) is None:
+            self._structure = LEAF
+            self.leaves = [chosen]
+            self.variables = [tape.input(self._recordable(0))]
+            self.args[argnums] = _core.copy(self.variables[0])
+            return
         self.leaves, self._structure = flatten(chosen)
-        self._check_not_none(argnums)
+        self._check_not_none()
         self.variables = [tape.input(self._recordable(k)) for k in range(len(self.leaves))]
         # The function gets handles of its own: an assignment to one moves it to another node.
         moved = self._structure.unflatten([_core.copy(v) for v in self.variables])
@@ -90,7 +95,11 @@ class Inputs:
 
     def name(self, k: int) -> str:
         """Leaf k as the user would call it: `argument 0['w']`."""
-        return self._names.of(self._structure, k)
+        path = self._structure.paths()[k]
+        if isinstance(self._argnums, int):
+            return f"argument {self._argnums}{path}"
+        place, rest = path[1:].split("]", 1)
+        return f"argument {self._argnums[int(place)]}{rest}"
 
     def _recordable(self, k: int) -> Any:
         leaf = self.leaves[k]
@@ -104,34 +113,17 @@ class Inputs:
                 return _core.apply("cast", (leaf,), CAST_TO_FLOAT64)
         value, objection = _converted(leaf)
         if objection:
-            raise TypeError(f"{self._names.transform}: {self.name(k)} is {objection}")
+            raise TypeError(f"{self._transform}: {self.name(k)} is {objection}")
         return value
 
-    def _check_not_none(self, argnums: int | tuple[int, ...]) -> None:
-        numbers = (argnums,) if isinstance(argnums, int) else argnums
+    def _check_not_none(self) -> None:
+        numbers = (self._argnums,) if isinstance(self._argnums, int) else self._argnums
         for i in numbers:
             if self.args[i] is None:
                 raise TypeError(
-                    f"{self._names.transform}: argument {i} is None, expected a number, "
+                    f"{self._transform}: argument {i} is None, expected a number, "
                     "an array or a pytree of them"
                 )
-
-
-class _Names:
-    """What errors call the leaves; worked out only when one is raised."""
-
-    __slots__ = ("argnums", "transform")
-
-    def __init__(self, transform: str, argnums: int | tuple[int, ...]) -> None:
-        self.transform = transform
-        self.argnums = argnums
-
-    def of(self, structure: Structure, k: int) -> str:
-        path = structure.paths()[k]
-        if isinstance(self.argnums, int):
-            return f"argument {self.argnums}{path}"
-        place, rest = path[1:].split("]", 1)
-        return f"argument {self.argnums[int(place)]}{rest}"
 
 
 def _normalised(argnums: Argnums, count: int, transform: str) -> int | tuple[int, ...]:
@@ -164,7 +156,7 @@ def _converted(leaf: Any) -> tuple[Any, str]:
     """A leaf that is no plain float or array as the tape takes it, or what is wrong with it."""
     if isinstance(leaf, (bool, np.bool)):
         return None, "a bool, expected a number or an array of numbers"
-    if isinstance(leaf, int):
+    if isinstance(leaf, (int, float)) and not isinstance(leaf, np.generic):
         return float(leaf), ""
     if isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
         name = type(leaf).__name__
@@ -220,31 +212,32 @@ def directions(
     leaves: Sequence[Any], metas: Sequence[Meta], what: str, structure: Structure
 ) -> list[Any]:
     """The leaves as tangents or cotangents, fitted to what they belong to; errors have the path."""
-    paths = structure.paths()
-    fitted = zip(leaves, metas, paths, strict=True)
-    return [_direction(leaf, meta, what + path) for leaf, meta, path in fitted]
+    fitted = []
+    for k, (leaf, meta) in enumerate(zip(leaves, metas, strict=True)):
+        try:
+            fitted.append(_direction(leaf, meta))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}{structure.paths()[k]} {error}") from None
+    return fitted
 
 
-def _direction(value: Any, meta: Meta, what: str) -> Any:
+def _direction(value: Any, meta: Meta) -> Any:
     """`value` with the shape of `meta` and, by safe conversion, its dtype."""
     shape, dtype = meta
-    if type(value) is ndarray and value.dtype == dtype and value.shape == shape:
+    kind = type(value)
+    if kind is float and shape == ():
         return value
-    if container_of(type(value)) is not None:
-        raise ValueError(f"{what} is a {type(value).__name__}, expected one value")
-    if type(value) is Variable:
-        found, came = value.shape, value.dtype
-    else:
-        value, objection = (value, "") if type(value) is float else _converted(value)
+    if kind is ndarray and value.dtype == dtype and value.shape == shape:
+        return value
+    if container_of(kind) is not None:
+        raise ValueError(f"is a {kind.__name__}, expected one value")
+    if kind is not Variable:
+        converted, objection = _converted(value)
         if objection:
-            raise TypeError(f"{what} is {objection}")
-        value = np.asarray(value)
-        found, came = value.shape, value.dtype
-    if found != shape:
-        raise ValueError(f"{what} has shape {found}, expected {shape}")
-    if came.kind == "c" and dtype.kind != "c":
-        raise TypeError(f"{what} is complex, expected {dtype}: the value is real")
-    if came == dtype or type(value) is Variable:
-        return value
-    fitted: NDArray[Any] = value.astype(dtype)
-    return fitted
+            raise TypeError(f"is {objection}")
+        value = np.asarray(converted)
+    if value.shape != shape:
+        raise ValueError(f"has shape {value.shape}, expected {shape}")
+    if value.dtype.kind == "c" and dtype.kind != "c":
+        raise TypeError(f"is complex, expected {dtype}: the value is real")
+    return value if kind is Variable or value.dtype == dtype else value.astype(dtype)

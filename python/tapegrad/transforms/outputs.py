@@ -88,14 +88,13 @@ def scalar(result: Any, f: Function, transform: str, holomorphic: bool) -> Any:
                 f"{transform}: {name_of(f)} returned {_describe(result)}, expected a scalar"
             )
         result = result if kind in (int, complex) else np.asarray(result)
-    shape = np.shape(result) if kind is not Variable else result.shape
-    if shape != ():
-        raise ValueError(
-            f"{transform}: {name_of(f)} returned an array of shape {shape}, expected a scalar; "
-            "reduce it (np.sum, np.mean), or use tg.jacobian, tg.vjp or tg.elementwise_grad"
-        )
-    check_field(result, f, transform, holomorphic)
-    return result
+    if (kind is Variable and result.ndim == 0) or (kind is not Variable and np.ndim(result) == 0):
+        check_field(result, f, transform, holomorphic)
+        return result
+    raise ValueError(
+        f"{transform}: {name_of(f)} returned an array of shape {result.shape}, expected a scalar; "
+        "reduce it (np.sum, np.mean), or use tg.jacobian, tg.vjp or tg.elementwise_grad"
+    )
 
 
 def check_field(result: Any, f: Function, transform: str, holomorphic: bool) -> None:

@@ -67,7 +67,9 @@ class Run:
     def finish(self) -> None:
         """Make `value` and `aux` plain for the caller, unless this recording is nested."""
         if not self.nested:
-            self.value, self.aux = plain(self.value), plain(self.aux)
+            self.value = plain(self.value)
+            if self.aux is not None:
+                self.aux = plain(self.aux)
 
     def hold_open(self) -> None:
         """Let the nodes outlive the block, for later sweeps."""
@@ -134,7 +136,10 @@ class Run:
 
 def _recorded(seeds: list[Any]) -> bool:
     """Whether a kept recording is swept within another one."""
-    return any(type(seed) is Variable for seed in seeds)
+    for seed in seeds:  # noqa: SIM110  # the generator of any() would cost more than the loop
+        if type(seed) is Variable:
+            return True
+    return False
 
 
 def _one_by_one(

@@ -22,9 +22,7 @@ def data() -> Dataset:
 @pytest.mark.parametrize("method", fit.METHODS)
 def test_each_solver_agrees_with_scikit_learn(data, method):
     pytest.importorskip("sklearn")
-    loss = fit.logistic_loss(data.features, data.labels)
-    found = fit.fit(loss, 5, method)
-    known = fit.reference(data, loss)
+    found, known = fit.fit(data, method), fit.reference(data)
     assert not found.complaint
     assert fit.disagreement(found, known) < 1e-6
     assert found.loss == pytest.approx(known.loss, rel=1e-12)

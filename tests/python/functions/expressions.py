@@ -56,7 +56,7 @@ CONSTANTS: dict[str, Any] = {
     "MASK": np.array([[True, False, True, True], [False, True, True, False], [True] * 4]),
     "ROW": np.array([True, False, True, True]),
     "I": np.array([2, 0, 2]),
-    "J": np.array([[0, 3], [1, 1]]),
+    "J": np.array([[0, 2], [1, 1]]),
 }
 
 

@@ -1,7 +1,7 @@
-"""Checks every derivative of a function made of ops of the core, by differences of the function itself.
+"""Checks every derivative of a function made of ops of the core by differences of the function.
 
-Used by the tests of selection, shapes, indexing and reductions, whose operands are partly indices or
-conditions: the function closes over those.
+Used by the tests of selection, shapes, indexing and reductions, whose operands are partly indices
+or conditions: the function closes over those.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ class Recorded:
         )
 
     def adjoint(self, g, directions=0):
-        return self.tape.adjoint(
-            [self.output], [g], self.inputs, self.begin, directions=directions
-        )
+        return self.tape.adjoint([self.output], [g], self.inputs, self.begin, directions=directions)
 
 
 def gradients(f: Function, xs: Sequence[np.ndarray], g: np.ndarray) -> list[np.ndarray]:
@@ -75,7 +73,7 @@ def check_sweeps(f: Function, xs: Sequence[np.ndarray]) -> None:
     with recording() as tape:
         op = Recorded(tape, f, xs)
         value = np.asarray(f(*xs))
-        np.testing.assert_array_equal(_core.value(op.output), value)
+        assert_close(_core.value(op.output), value, 1e-14, "value")
 
         def directions():
             return [sample(x.shape, x.dtype.str[1:]) for x in xs]

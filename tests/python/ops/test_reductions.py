@@ -9,12 +9,16 @@ import pytest
 from ops.derivatives import LAYOUTS, apply, arranged, check, gradients, recording
 from ops.single_op import RNG, sample
 
+from tapegrad import UnsupportedError, _core
+
 SHAPES = [(), (1,), (7,), (3, 4), (2, 1, 5), (2, 3, 2, 3)]
 # Sizes at which the order of summation changes: 8 accumulators, blocks of 128, buffers of 8192.
 SUM_SHAPES = [
     (5,), (8,), (127,), (129,), (1000,), (8191,), (30000,),
     (3, 9000), (9000, 3), (40, 300), (50, 21, 31), (7, 90, 100), (4, 5, 6, 7), (129, 2, 65),
 ]  # fmt: skip
+# Before 2.3 NumPy's iterator filled its buffer otherwise when axes do not merge.
+BUFFERS_WHOLE_ROWS = tuple(map(int, np.__version__.split(".")[:2])) >= (2, 3)
 FUNCTIONS = {"sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min}
 
 
@@ -35,10 +39,9 @@ def test_sums_are_numpys_to_the_last_bit(shape, dtype):
         x = arranged(sample(shape, dtype), layout)
         for order in {tuple(range(x.ndim)), tuple(reversed(range(x.ndim)))}:
             moved = x.transpose(order)
-            gapped = moved[..., :-1]
-            for axes in subsets(x.ndim):
-                assert_same(apply("sum", [moved], [0, *axes]), moved.sum(axes))
-                assert_same(apply("sum", [gapped], [0, *axes]), gapped.sum(axes))
+            for y in (moved, moved[..., :-1])[: 1 + BUFFERS_WHOLE_ROWS]:
+                for axes in subsets(x.ndim):
+                    assert_same(apply("sum", [y], [0, *axes]), y.sum(axes))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -48,7 +51,8 @@ def test_values(shape, dtype, layout):
     x = arranged(np.asarray(RNG.random(shape) * 3 - 1).astype(dtype), layout)
     for axes, keepdims in itertools.product(subsets(len(shape)), (False, True)):
         for name, f in FUNCTIONS.items():
-            expected = f(x, axis=axes, keepdims=keepdims)
+            with np.errstate(over="ignore", under="ignore"):
+                expected = f(x, axis=axes, keepdims=keepdims)
             assert_same(apply(name, [x], [keepdims, *axes]), expected)
     for axis in range(len(shape)):
         assert_same(apply("cumsum", [x], [axis, 0]), np.cumsum(x, axis))
@@ -120,7 +124,7 @@ def test_third_derivative_of_a_product_with_zeros():
         for k in range(3):
             (g,) = tape.adjoint([y], [1.0], [x], 0, record=True)
             y = apply("item", [g], [k])
-        assert float(y) == 5.0
+        assert _core.value(y) == 5.0
 
 
 @pytest.mark.parametrize("name", ["max", "min"])
@@ -144,5 +148,5 @@ def test_errors():
         apply("max", [np.zeros((3, 3))], (0, 1, 0))
     with pytest.raises(ValueError, match="axis out of range"):
         apply("cumsum", [np.zeros(3)], (1, 0))
-    with pytest.raises(ValueError, match="complex numbers have no rule"):
+    with pytest.raises(UnsupportedError, match="complex numbers"):
         apply("max", [np.zeros(3, "c16")], (0, 0))

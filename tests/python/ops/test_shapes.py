@@ -1,4 +1,4 @@
-"""reshape, transpose, broadcast_to, slices, concatenate: values as NumPy's, and their derivatives."""
+"""reshape, transpose, broadcast_to, slices, concatenate: NumPy's values, and their derivatives."""
 
 from __future__ import annotations
 
@@ -84,9 +84,7 @@ def test_copies_of_large_transposed_arrays(dtype):
 @pytest.mark.parametrize(("shape", "target"), BROADCASTS)
 def test_broadcast_to(shape, target, layout):
     x = arranged(sample(shape), layout)
-    np.testing.assert_array_equal(
-        apply("broadcast_to", [x], target), np.broadcast_to(x, target)
-    )
+    np.testing.assert_array_equal(apply("broadcast_to", [x], target), np.broadcast_to(x, target))
     check(lambda x: apply("broadcast_to", [x], target), x)
 
 

@@ -1,0 +1,168 @@
+"""tapegrad.numpy and tapegrad.scipy: arrays made inside a recording hold recorded values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad.scipy import special as tspecial
+
+X = np.array([0.3, 0.7, -0.4])
+
+
+def test_every_name_of_numpy():
+    for name in np.__all__:
+        assert hasattr(tnp, name), name
+    for name in np.linalg.__all__:
+        assert hasattr(tnp.linalg, name), name
+    assert tnp.fft.fft is np.fft.fft and tnp.float64 is np.float64
+    with pytest.raises(AttributeError):
+        tnp.nothing_of_the_kind
+
+
+MAKERS = {
+    "zeros": lambda: tnp.zeros(3),
+    "ones": lambda: tnp.ones(3),
+    "empty": lambda: tnp.empty(3),
+    "full": lambda: tnp.full(3, 2.0),
+    "array": lambda: tnp.array([1.0, 2.0, 3.0]),
+    "asarray": lambda: tnp.asarray([1.0, 2.0, 3.0]),
+    "arange": lambda: tnp.arange(3.0),
+    "linspace": lambda: tnp.asarray(tnp.linspace(0.0, 1.0, 3).tolist()),
+    "eye": lambda: tnp.eye(3)[1],
+    "identity": lambda: tnp.identity(3)[0],
+    "stack": lambda: tnp.stack([1.0, 2.0, 3.0]),
+    "concatenate": lambda: tnp.concatenate([[1.0], [2.0, 3.0]]),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_made_inside_a_recording(name):
+    def f(x):
+        y = MAKERS[name]()
+        y[1] = x[0] * x[2]
+        y[0] = 2.0
+        return tnp.sum(y[:2] * x[1])
+
+    assert np.allclose(tg.grad(f)(X), [X[2] * X[1], 2.0 + X[0] * X[2], X[0] * X[1]])
+
+
+@pytest.mark.parametrize("name", [n for n in MAKERS if n != "empty"])
+def test_made_outside_is_plain(name):
+    assert type(MAKERS[name]()) is np.ndarray
+
+
+def test_integers_stay_plain():
+    def f(x):
+        i = tnp.arange(2)
+        assert type(i) is np.ndarray and type(tnp.zeros(3, dtype=int)) is np.ndarray
+        return tnp.sum(x[i])
+
+    assert np.array_equal(tg.grad(f)(X), [1, 1, 0])
+
+
+def test_arrays_of_recorded_numbers():
+    def f(x):
+        a = tnp.array([[x[0], 1.0], [x[1] * x[2], x[0]]])
+        b = tnp.asarray([x, [1.0, x[2], x[0]]])
+        c = tnp.stack([x[0], 2.0 * x[1]])
+        d = tnp.full((2, 2), x[0])
+        e = tnp.r_[x, 1.0, x[0], 0:3] * tnp.r_[0:8]
+        g = tnp.c_[x, x**2]
+        h = tnp.vstack([[x[0], 1.0], [x[2], x[1]]])
+        i = tnp.array(x, ndmin=2)
+        j = tnp.hstack([x[0], [x[1], 4.0]])
+        parts = (a, b, c, d, e, g, h, i, j)
+        return sum(tnp.sum(tnp.sin(p) * tnp.arange(p.size * 1.0).reshape(p.shape)) for p in parts)
+
+    tg.testing.check_grads(f, (X,))
+    assert tg.vjp(f, X)[0] == pytest.approx(f(X), rel=1e-14)
+
+
+@pytest.mark.parametrize("key", ["0", "0,2", "0,2,0", "1,2,0", "-1,3,1"])
+def test_r_with_a_directive(key):
+    value, _ = tg.vjp(lambda x: tnp.r_[key, x, x], X)
+    assert np.array_equal(value, np.r_[key, X, X])
+
+
+def test_ragged():
+    with pytest.raises(ValueError, match="different shapes"):
+        tg.grad(lambda x: tnp.sum(tnp.array([[x[0]], [x[1], x[2]]])))(X)
+
+
+def test_array_copies_and_asarray_does_not():
+    def f(x):
+        y = tnp.array(x)
+        y[0] = 0.0
+        z = tnp.asarray(x)
+        z[1] = 0.0
+        return np.sum(x * x)
+
+    assert np.array_equal(tg.grad(f)(X), [0.6, 0.0, -0.8])
+
+
+A = np.array([[0.3, -1.2, 2.0, 0.1], [1.0, 0.4, -0.7, 0.9]])
+B = np.array([[1.0, 2.0, 0.5, 0.0], [1.0, 1.0, 1.0, 3.0]])
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 1)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_logsumexp(axis, keepdims):
+    for options in ({}, {"b": B}):
+        expected = special.logsumexp(A, axis=axis, keepdims=keepdims, **options)
+
+        def f(x, options=options):
+            return tspecial.logsumexp(x, axis=axis, keepdims=keepdims, **options)
+
+        np.testing.assert_allclose(f(A), expected, rtol=1e-13)
+        value, _ = tg.vjp(f, A)
+        np.testing.assert_allclose(value, expected, rtol=1e-13)
+        tg.testing.check_grads(f, (A,))
+
+
+def test_logsumexp_of_large_numbers_and_signs():
+    x = np.array([1000.0, 1001.0, -2000.0])
+    assert np.allclose(tg.grad(tspecial.logsumexp)(x), special.softmax(x))
+    assert tspecial.logsumexp(x) == pytest.approx(special.logsumexp(x), rel=1e-15)
+    b = np.array([1.0, -5.0, 2.0])
+    expected = special.logsumexp(X, b=b, return_sign=True)
+    value, _ = tg.vjp(lambda x: tspecial.logsumexp(x, b=b, return_sign=True), X)
+    np.testing.assert_allclose(value, expected, rtol=1e-14)
+    infinite = np.array([-np.inf, 0.0])
+    assert np.array_equal(tg.grad(tspecial.logsumexp)(infinite), [0.0, 1.0])
+    assert tspecial.logsumexp(np.zeros(0)) == -np.inf
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, (0, 1)])
+def test_softmax(axis):
+    for name in ("softmax", "log_softmax"):
+        f = getattr(tspecial, name)
+        expected = getattr(special, name)(A, axis=axis)
+        value, _ = tg.vjp(lambda x, f=f: f(x, axis=axis), A)
+        np.testing.assert_allclose(value, expected, rtol=1e-13)
+        tg.testing.check_grads(lambda x, f=f: f(x, axis=axis), (A,))
+
+
+def test_scipys_own_logsumexp_is_refused_with_advice():
+    with pytest.raises(tg.DetachedError):
+        tg.grad(special.logsumexp)(X)
+
+
+def test_repr():
+    seen = []
+
+    def f(x):
+        seen.extend([repr(x), repr(x[0]), repr(x.astype(np.float32))])
+        return np.sum(x)
+
+    tg.grad(f)(np.array([1.0, 2.5]))
+    assert seen == ["Variable([1. , 2.5])", "Variable(1.)", "Variable([1. , 2.5], dtype=float32)"]
+
+
+@pytest.mark.parametrize("name", ["tobytes", "view", "resize", "tofile"])
+def test_methods_that_leave_the_recording(name):
+    with pytest.raises(tg.DetachedError, match=name):
+        tg.grad(lambda x: getattr(x, name)())(X)

@@ -1,0 +1,358 @@
+"""Every elementwise op of the registry: value, tangent, adjoint and second order, by a loop over the
+table, in each dtype, shape and memory layout, against NumPy's and SciPy's own functions."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import special
+
+import tapegrad as tg
+from tapegrad import _core
+
+RNG = np.random.default_rng(7)
+
+
+def sinc_derivative(order, x):
+    assert np.all(np.asarray(order) == 1)
+    return (np.cos(np.pi * x) - np.sinc(x)) / x
+
+
+def ldexp(x, y):
+    return np.ldexp(x, np.asarray(y).astype(int))
+
+
+OWN = {"scale": np.multiply, "sinc_derivative": sinc_derivative, "ldexp": ldexp, "i0": special.i0}
+# The derivative is zero by convention, though the value moves.
+ZERO = {"nextafter"}
+
+
+def reference(name):
+    """The function that the op is named after."""
+    return OWN.get(name) or getattr(np, name, None) or getattr(special, name)
+
+
+ROWS = {row["name"]: row for row in _core.ops()}
+OPS = [name for name, row in ROWS.items() if row["kind"] in ("unary", "binary")]
+COMPLEX = [name for name in OPS if ROWS[name]["complex"]]
+COMPARISONS = [name for name, row in ROWS.items() if row["kind"] == "comparison"]
+BINARY = [name for name in OPS if ROWS[name]["kind"] == "binary"]
+
+
+def arity(name):
+    return len(ROWS[name]["low"])
+
+
+def moving(name):
+    """The operands that derivatives are taken to: those with a range to draw from."""
+    row = ROWS[name]
+    return [i for i in range(arity(name)) if row["low"][i] < row["high"][i]]
+
+
+def draw(name, shapes, dtype=np.float64):
+    """Arguments from the sample ranges of the table, away from kinks and poles."""
+    row = ROWS[name]
+    drawn = []
+    for low, high, shape in zip(row["low"], row["high"], shapes, strict=False):
+        x = RNG.uniform(low, high, shape) if low < high else np.full(shape, float(low))
+        if dtype == np.complex128:
+            x = x + 1j * RNG.uniform(-0.3, 0.3, shape)
+        drawn.append(np.asarray(x, dtype))
+    return drawn
+
+
+def direction(x):
+    v = RNG.uniform(0.5, 1.0, x.shape) * RNG.choice([-1, 1], x.shape)
+    if x.dtype == np.complex128:
+        v = v * np.exp(1j * RNG.uniform(0, 6, x.shape))
+    return np.asarray(v, x.dtype)
+
+
+def apply(name):
+    return lambda *operands: _core.apply(name, operands)
+
+
+def slope(f, xs, i):
+    """df/dx_i, elementwise, by central differences extrapolated three times."""
+
+    def central(h):
+        ahead, behind = list(xs), list(xs)
+        ahead[i] = xs[i] + h
+        behind[i] = xs[i] - h
+        return (f(*ahead) - f(*behind)) / (2 * h)
+
+    with np.errstate(all="ignore"):
+        table = [central(h) for h in (8e-3, 4e-3, 2e-3, 1e-3)]
+    for ratio in (4, 16, 64):
+        table = [(ratio * b - a) / (ratio - 1) for a, b in zip(table, table[1:], strict=False)]
+    return table[0]
+
+
+def exact_slope(name, xs, i):
+    """By a complex step where NumPy's function takes complex numbers, else by differences."""
+    f = reference(name)
+    if name in ZERO:
+        return np.zeros(np.broadcast_shapes(*(x.shape for x in xs)))
+    if ROWS[name]["complex"] and name not in OWN and not any(map(np.iscomplexobj, xs)):
+        stepped = [x.astype(complex) for x in xs]
+        stepped[i] = stepped[i] + 1e-30j
+        return np.imag(f(*stepped)) / 1e-30
+    return slope(f, xs, i)
+
+
+def close(found, wanted, rtol):
+    found, wanted = np.asarray(found), np.asarray(wanted)
+    assert found.shape == wanted.shape
+    atol = rtol * max(1.0, np.max(np.abs(wanted), initial=0.0))
+    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=atol)
+
+
+def pairing(a, b):
+    return np.sum(np.asarray(a) * np.asarray(b)).real
+
+
+SHAPES = [
+    ((), ()),
+    ((5,), (5,)),
+    ((33,), (33,)),
+    ((2, 1), (1, 3)),
+    ((3,), ()),
+    ((), (2, 2)),
+    ((2, 3), (3,)),
+    ((0, 3), (3,)),
+    ((1,), (0,)),
+]
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_value(name):
+    for shapes in SHAPES:
+        xs = draw(name, shapes)
+        wanted = reference(name)(*xs)
+        found = _core.apply(name, tuple(xs))
+        np.testing.assert_allclose(found, wanted, rtol=2e-15, atol=1e-300)
+        recorded = tg.jvp(apply(name), tuple(xs), tuple(map(np.zeros_like, xs)))[0]
+        np.testing.assert_array_equal(recorded, found)
+
+
+SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -2.5, 1e-310, 1e300, np.inf, -np.inf, np.nan])
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_value_at_special_numbers(name):
+    if name in ("sinc_derivative", "iv", "scale"):
+        pytest.skip("of our own, on the domain of the rules")
+    xs = [SPECIAL] if arity(name) == 1 else [a.ravel() for a in np.meshgrid(SPECIAL, SPECIAL)]
+    if name == "ldexp":
+        xs = [SPECIAL, np.full_like(SPECIAL, 3.0)]
+    with np.errstate(all="ignore"):
+        wanted = reference(name)(*xs)
+        found = _core.apply(name, tuple(xs))
+    for row in zip(*xs, found, wanted, strict=True):
+        np.testing.assert_allclose(row[-2], row[-1], rtol=1e-14, err_msg=f"{name}{row[:-2]}")
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_comparisons(name):
+    x, y = SPECIAL[:, None], SPECIAL
+    found = _core.apply(name, (x, y))
+    assert found.dtype == bool
+    np.testing.assert_array_equal(found, reference(name)(x, y))
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_tangent_and_adjoint(name):
+    xs = draw(name, [(40,), (40,)])
+    for i in moving(name):
+        wanted = exact_slope(name, xs, i)
+        rtol = 1e-12 if ROWS[name]["complex"] and name not in OWN else 1e-9
+
+        def of_i(x, i=i):
+            operands = list(xs)
+            operands[i] = x
+            return _core.apply(name, tuple(operands))
+
+        v = direction(xs[i])
+        close(tg.jvp(of_i, (xs[i],), (v,))[1], wanted * v, rtol)
+        close(tg.vjp(of_i, xs[i])[1](v)[0], wanted * v, rtol)
+        number = tg.grad(of_i)  # the path of scalars
+        for k in range(3):
+            single = [x[k] for x in xs]
+            at = tg.grad(lambda *o: _core.apply(name, o), argnums=i)(*map(float, single))
+            close(at, wanted[k], rtol)
+        assert callable(number)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_second_order(name):
+    xs = draw(name, [(20,), (20,)])
+    for i, j in product(moving(name), repeat=2):
+
+        def first(*operands, i=i):
+            y, pull = tg.vjp(apply(name), *operands)
+            return pull(np.ones_like(y))[i]
+
+        wanted = np.zeros(20) if name in ZERO else slope(first, xs, j)
+        one = np.ones(20)
+        tangents = tuple(one if k == j else np.zeros(20) for k in range(arity(name)))
+        total = lambda *operands: np.sum(_core.apply(name, operands))
+        product_ = tg.hvp(total, tuple(xs), tangents)
+        by_hvp = product_ if arity(name) == 1 else product_[i]
+        by_jvp = tg.jvp(first, tuple(xs), tangents)[1]
+        by_vjp = tg.vjp(first, *xs)[1](one)[j]
+        ahead = lambda *operands, i=i: tg.jvp(
+            apply(name), operands, tuple(one if k == i else np.zeros(20) for k in range(arity(name)))
+        )[1]
+        forward = tg.jvp(ahead, tuple(xs), tangents)[1]
+        for found in (by_hvp, by_jvp, by_vjp, forward):
+            close(found, wanted, 1e-7)
+
+
+@pytest.mark.parametrize("name", BINARY)
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+def test_broadcasting(name, shapes):
+    """Adjoints have the shapes of the operands, and <w, J v> = <J^T w, v>."""
+    xs = draw(name, shapes)
+    vs = [direction(x) if i in moving(name) else np.zeros_like(x) for i, x in enumerate(xs)]
+    y, t = tg.jvp(apply(name), tuple(xs), tuple(vs))
+    y, pull = tg.vjp(apply(name), *xs)
+    w = np.asarray(direction(np.asarray(y)))
+    adjoints = pull(w)
+    for a, x in zip(adjoints, xs, strict=True):
+        assert a.shape == x.shape and a.dtype == x.dtype
+    pairs = [pairing(adjoints[i], vs[i]) for i in moving(name)]
+    assert sum(pairs) == pytest.approx(pairing(w, t), rel=1e-11, abs=1e-11)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_float32(name):
+    xs = draw(name, [(30,), (30,)], np.float32)
+    y, t = tg.jvp(apply(name), tuple(xs), tuple(direction(x) * 0 + 1 for x in xs)[: len(xs)])
+    assert y.dtype == np.float32
+    with np.errstate(all="ignore"):
+        close(y, np.asarray(reference(name)(*xs), np.float32), 3e-6)
+    for i in moving(name):
+        operand = lambda x, i=i: _core.apply(name, tuple([*xs[:i], x, *xs[i + 1 :]]))
+        v = direction(xs[i])
+        _, t = tg.jvp(operand, (xs[i],), (v,))
+        a = tg.vjp(operand, xs[i])[1](v)[0]
+        assert t.dtype == a.dtype == np.float32
+        wide = [x.astype(np.float64) for x in xs]
+        close(t, exact_slope(name, wide, i) * v, 2e-5)
+        close(a, t, 2e-6)
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_complex(name):
+    """The derivative of a holomorphic function: J v and w J are products with f'(z)."""
+    xs = draw(name, [(25,), (25,)], np.complex128)
+    y, pull = tg.vjp(apply(name), *xs)
+    np.testing.assert_allclose(y, reference(name)(*xs), rtol=1e-13, atol=1e-13)
+    w = direction(np.asarray(y))
+    adjoints = pull(w)
+    for i in moving(name):
+        wanted = slope(reference(name), xs, i)
+        vs = [direction(x) if k == i else np.zeros_like(x) for k, x in enumerate(xs)]
+        close(tg.jvp(apply(name), tuple(xs), tuple(vs))[1], wanted * vs[i], 1e-9)
+        close(adjoints[i], wanted * w, 1e-9)
+
+        def total(x, i=i):
+            return np.sum(_core.apply(name, tuple([*xs[:i], x, *xs[i + 1 :]])))
+
+        second = slope(tg.grad(total, holomorphic=True), [xs[i]], 0)
+        v = direction(xs[i])
+        found = tg.jvp(tg.grad(total, holomorphic=True), (xs[i],), (v,))[1]
+        close(found, second * v, 1e-7)
+
+
+@pytest.mark.parametrize("name", [n for n in OPS if n not in COMPLEX])
+def test_complex_numbers_are_refused(name):
+    z = [np.full(3, 1.0 + 1.0j) for _ in range(arity(name))]
+    with pytest.raises((tg.UnsupportedError, TypeError, ValueError), match=name):
+        tg.vjp(apply(name), *z)
+
+
+def layouts(x):
+    """The same values in other memory."""
+    wide = np.empty((x.size, 3))
+    wide[:, 1] = x
+    frozen = x.copy()
+    frozen.setflags(write=False)
+    backwards = x[::-1].copy()
+    return {
+        "strided": wide[:, 1],
+        "negative": backwards[::-1],
+        "read-only": frozen,
+        "byte-swapped": x.astype(x.dtype.newbyteorder()),
+    }
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_memory_layouts(name):
+    xs = draw(name, [(21,), (21,)])
+
+    def derivatives(*operands):
+        y, pull = tg.vjp(apply(name), *operands)
+        return [y, *(pull(np.ones(21))[i] for i in moving(name))]
+
+    wanted = derivatives(*xs)
+    for kind in layouts(xs[0]):
+        found = derivatives(*(layouts(x)[kind] for x in xs))
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=4e-16, atol=0)
+
+
+@pytest.mark.parametrize("name", [n for n in OPS if n not in OWN])
+def test_numpys_own_function_is_recorded(name):
+    """`np.sin(x)` on a Variable is the op `sin`, with an array, a number, and mixed operands."""
+    f = reference(name)
+    xs = draw(name, [(4,), (4,)])
+    for i in moving(name):
+
+        def both(g, i=i):
+            return tg.vjp(lambda x: g(*xs[:i], x, *xs[i + 1 :]), xs[i])[1](np.ones(4))[0]
+
+        np.testing.assert_array_equal(both(f), both(lambda *o: _core.apply(name, o)))
+        single = [float(x[0]) for x in xs]
+        at = tg.grad(lambda x, i=i: f(*single[:i], x, *single[i + 1 :]))(single[i])
+        assert isinstance(at, float)
+        np.testing.assert_allclose(at, both(f)[0], rtol=1e-15)
+
+
+NAN_FREE = [
+    ("absolute", (0.0,), (0.0,)),
+    ("fabs", (0.0,), (0.0,)),
+    ("sign", (0.0,), (0.0,)),
+    ("maximum", (1.0, 1.0), (0.5, 0.5)),
+    ("minimum", (1.0, 1.0), (0.5, 0.5)),
+    ("fmax", (1.0, 1.0), (0.5, 0.5)),
+    ("fmin", (1.0, 1.0), (0.5, 0.5)),
+    ("fmax", (np.nan, 1.0), (0.0, 1.0)),
+    ("hypot", (0.0, 0.0), (0.0, 0.0)),
+    ("arctan2", (0.0, 0.0), (0.0, 0.0)),
+    ("power", (0.0, 0.0), (0.0, 0.0)),
+    ("power", (0.0, 1.0), (1.0, 0.0)),
+    ("power", (0.0, 2.0), (0.0, 0.0)),
+    ("power", (-2.0, 3.0), (12.0, None)),
+    ("sinc", (0.0,), (0.0,)),
+    ("logaddexp", (-np.inf, 0.0), (0.0, 1.0)),
+    ("expit", (800.0,), (0.0,)),
+    ("expit", (-800.0,), (0.0,)),
+    ("heaviside", (0.0, 0.5), (0.0, 1.0)),
+    ("rint", (0.5,), (0.0,)),
+]
+
+
+@pytest.mark.parametrize("name, at, wanted", NAN_FREE, ids=lambda v: str(v))
+def test_kinks(name, at, wanted):
+    with np.errstate(all="ignore"):
+        numbers = tg.grad(apply(name), argnums=tuple(range(len(at))))(*at)
+        arrays = tg.vjp(apply(name), *(np.full(2, x) for x in at))[1](np.ones(2))
+        tangents = [
+            tg.jvp(lambda x, i=i: _core.apply(name, (*at[:i], x, *at[i + 1 :])), (a,), (1.0,))[1]
+            for i, a in enumerate(at)
+        ]
+    for i, slope_ in enumerate(wanted):
+        if slope_ is not None:
+            assert numbers[i] == slope_ and tangents[i] == slope_
+            assert np.array_equal(arrays[i], [slope_, slope_])
