@@ -49,10 +49,8 @@ class RuleOnTape final : private NodeCopy, public Rule {
 
  private:
   Operand operand(int i) const { return frame_.tape.operand(node_, i); }
-  std::int64_t immediate_;  // no initialiser: Tape::attrs has written it before it would run
   Frame& frame_;
   NodeId id_;
-  Node node_;  // a copy: the tape may grow, and move, while the rule runs
 };
 
 // scale(seed, partial) of an elementwise node with respect to operand i, values lifted only as read.

@@ -1,6 +1,6 @@
 // NumPy's protocols: ufuncs of the table are applied here, everything else goes to the Python package.
 // At import the inner loops of NumPy's ufuncs replace our kernels, so that values are NumPy's.
-#include <cstring>
+#include <cmath>
 #include <string>
 #include <unordered_map>
 
@@ -11,7 +11,7 @@
 namespace tapegrad {
 namespace {
 
-std::unordered_map<PyObject*, Op> op_by_ufunc;
+std::unordered_map<PyObject*, std::optional<Op>> op_by_ufunc;  // nothing: known not to be an op
 
 // Takes the loop whose arguments and results all have NumPy's type `typenum` (results bool for
 // comparisons).
@@ -65,6 +65,8 @@ void register_ufuncs() {
     const py::object ufunc = numpy.attr(name.c_str());
     adopt(ufunc.ptr(), op);
   }
+  for (Op op : {Op::matmul, Op::conjugate})
+    op_by_ufunc[py::object(numpy.attr(std::string(op_name(op)).c_str())).ptr()] = op;
 }
 
 std::optional<Op> op_of_ufunc(PyObject* ufunc) {
@@ -75,8 +77,24 @@ std::optional<Op> op_of_ufunc(PyObject* ufunc) {
   for (int i = 0; is_elementwise(static_cast<Op>(i)); ++i)
     if (op_name(static_cast<Op>(i)) == name && adopt(ufunc, static_cast<Op>(i)))
       return static_cast<Op>(i);
-  return std::nullopt;
+  Py_INCREF(ufunc);  // the key stays valid
+  return op_by_ufunc[ufunc] = std::nullopt;
 }
+
+namespace {
+
+// ldexp takes integers for exponents, and they do not promote the number.
+void settle_exponent(const Argument& number, Argument& exponent) {
+  Array& e = exponent.value.array;
+  const bool integer = !is_differentiable(e.dtype()) ||
+                       (exponent.weak && e.dtype() == DType::f64 && std::trunc(e.at<double>()) == e.at<double>());
+  if (!integer || exponent.variable) throw TypeFault("ldexp: the exponent must be an integer");
+  const DType dtype = number.value.array.dtype();
+  const DType to = is_differentiable(dtype) ? dtype : DType::f64;
+  e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
+}
+
+}  // namespace
 
 // __array_ufunc__(ufunc, method, *inputs, **kwargs)
 PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
@@ -92,7 +110,8 @@ PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
       if (!argument_from(args[i], in[i - 2])) Py_RETURN_NOTIMPLEMENTED;
       complex = complex || in[i - 2].value.array.dtype() == DType::c128;
     }
-    if (complex && !kernel(*op, DType::c128).value) return to_python();
+    if (complex && is_elementwise(*op) && !kernel(*op, DType::c128).value) return to_python();
+    if (*op == Op::ldexp) settle_exponent(in[0], in[1]);
     return new_variable(apply(*op, std::span(in, static_cast<std::size_t>(n - 2)), {}));
   });
 }

@@ -47,6 +47,8 @@ PyObject* new_scalar(const Session& session, NodeId node, double value);
 PyObject* new_variable(Value value);
 PyObject* new_view(PyObject* parent, Op op, const Dims& attrs);
 
+void free_variable(PyObject* self);  // tp_dealloc
+
 // Raises RecordingError if an active Variable is not of this thread's open recording.
 void check_recording(const Variable* v);
 // The current value; views refresh themselves first.

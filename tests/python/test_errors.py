@@ -1,5 +1,6 @@
-"""What goes wrong raises the right error, with the user's file and line and the fix; never a crash."""
+"""What goes wrong raises the right error, with the user's file and line and the fix."""
 
+import contextlib
 import threading
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_what_is_no_function(transform):
         (2, "argnums=2, but .* called with 2 positional"),
         (-3, "argnums=-3"),
         ((0, 0), "twice"),
-        ((), "empty"),
+        ((), "no argument"),
         ("x", "integer"),
         (1.0, "integer"),
     ],
@@ -301,10 +302,8 @@ def test_exceptions_leave_no_recording_behind():
 
 def test_an_exception_caught_in_the_function_does_no_harm():
     def f(x):
-        try:
+        with contextlib.suppress(TypeError):
             tg.grad(lambda y: y * "text")(x)
-        except TypeError:
-            pass
         return x * tg.grad(np.sin)(x)
 
     x = 0.7

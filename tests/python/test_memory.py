@@ -1,4 +1,4 @@
-"""No leaks: the process does not grow over 10^5 gradients, nor when errors or handles are dropped."""
+"""No leaks: the process does not grow over 10^5 gradients, nor with errors or dropped handles."""
 
 import gc
 import sys

@@ -100,8 +100,9 @@ def test_pullbacks_die_in_another_thread():
 
 
 def test_threads_come_and_go():
+    results = []
     for _ in range(20):
-        results = []
+        results.clear()
         threads = [
             threading.Thread(target=lambda: results.append(tg.grad(lambda x: x**3)(2.0)))
             for _ in range(THREADS)

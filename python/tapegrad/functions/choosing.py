@@ -19,6 +19,7 @@ from tapegrad.functions.operands import (
     reshaped,
     result_dtype,
     shape_of,
+    value_of,
     where,
 )
 from tapegrad.functions.registry import implements, plain
@@ -33,11 +34,13 @@ def where_function(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         return np.where(plain(condition))
     if x is None or y is None:
         raise ValueError("either both or neither of x and y should be given")
-    return where(plain(condition), *(v if _is_number(v) else operand(v) for v in (x, y)))
+    return where(
+        value_of(condition), x if _is_number(x) else operand(x), y if _is_number(y) else operand(y)
+    )
 
 
 def _is_number(x: Any) -> bool:
-    return isinstance(x, (bool, int, float, complex))
+    return type(x) in (float, int, complex, bool)
 
 
 @implements(np.select)

@@ -3,6 +3,7 @@ products and matmul, in the order that np.einsum_path finds. Called through the 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -58,33 +59,30 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any
 # Subscripts -------------------------------------------------------------------------------------
 
 
-def _parsed(operands: Sequence[Any]) -> tuple[list[str], str, list[Array]]:
-    """Labels of each operand and of the result, ellipses written out."""
+def _parsed(operands: Sequence[Any]) -> tuple[tuple[str, ...], str, list[Array]]:
+    """Labels of each operand and of the result, ellipses written out, and the operands."""
     if isinstance(operands[0], str):
-        subscripts, arrays = operands[0].replace(" ", ""), [operand(a) for a in operands[1:]]
+        subscripts, arrays = operands[0], [operand(a) for a in operands[1:]]
     else:
         subscripts, arrays = _from_lists(operands)
-    left, arrow, right = subscripts.partition("->")
-    inputs = left.split(",")
-    if len(inputs) != len(arrays):
+    inputs, output = _labels(subscripts, tuple(a.ndim for a in arrays))
+    return inputs, output, arrays
+
+
+@functools.lru_cache(maxsize=256)
+def _labels(subscripts: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
+    left, arrow, right = subscripts.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(ndims):
         raise ValueError(
-            f"einsum: {len(inputs)} operands in the subscripts '{subscripts}', {len(arrays)} given"
+            f"einsum: {len(terms)} operands in the subscripts '{subscripts}', {len(ndims)} given"
         )
-    hidden = max(
-        (
-            a.ndim - len(t.replace("...", ""))
-            for t, a in zip(inputs, arrays, strict=True)
-            if "..." in t
-        ),
-        default=0,
-    )
-    if hidden < 0:
-        raise ValueError("einsum: an operand has fewer axes than its subscripts")
-    inputs = [_full_labels(t, a.ndim) for t, a in zip(inputs, arrays, strict=True)]
-    output = right.replace("...", HIDDEN[len(HIDDEN) - hidden :]) if arrow else _implicit(inputs)
+    inputs = tuple(_full_labels(term, n) for term, n in zip(terms, ndims, strict=True))
+    hidden = "".join(sorted(set("".join(inputs)) & set(HIDDEN)))
+    output = right.replace("...", hidden) if arrow else _implicit(inputs)
     if len(set(output)) != len(output) or not set(output) <= set("".join(inputs)):
         raise ValueError(f"einsum: the output '{right}' must use labels of the operands once each")
-    return inputs, output, arrays
+    return inputs, output
 
 
 def _from_lists(operands: Sequence[Any]) -> tuple[str, list[Array]]:
@@ -103,15 +101,13 @@ def _from_lists(operands: Sequence[Any]) -> tuple[str, list[Array]]:
 
 def _full_labels(term: str, ndim: int) -> str:
     labels = term.replace("...", "")
-    if "..." in term:
-        hidden = ndim - len(labels)
-        return term.replace("...", HIDDEN[len(HIDDEN) - hidden :]) if hidden >= 0 else term
-    if len(labels) != ndim:
+    hidden = ndim - len(labels)
+    if hidden < 0 or (hidden and "..." not in term):
         raise ValueError(f"einsum: the subscripts '{term}' do not fit an operand of {ndim} axes")
-    return labels
+    return term.replace("...", HIDDEN[len(HIDDEN) - hidden :])
 
 
-def _implicit(inputs: list[str]) -> str:
+def _implicit(inputs: tuple[str, ...]) -> str:
     """Hidden axes first, then the labels that occur once, in alphabetical order."""
     counts = Counter("".join(inputs))
     hidden = sorted(label for label in counts if label in HIDDEN)
@@ -156,7 +152,7 @@ def _without_broadcast(terms: list[Labelled], output: str) -> list[Labelled]:
 def _contracted(terms: list[Labelled], output: str, optimize: Any) -> Array:
     for positions in _order(terms, output, optimize):
         chosen = [terms.pop(k) for k in sorted(positions, reverse=True)][::-1]
-        needed = set(output).union(*(term.labels for term in terms))
+        needed = frozenset(output).union(*(term.labels for term in terms))
         merged = chosen[0]
         for i, other in enumerate(chosen[1:], 1):
             later = needed.union(*(term.labels for term in chosen[i + 1 :]))
@@ -164,8 +160,7 @@ def _contracted(terms: list[Labelled], output: str, optimize: Any) -> Array:
         terms.append(merged)
     (last,) = terms
     last = _summed(last, set(output))
-    order = [last.labels.index(label) for label in output]
-    return last.array if order == sorted(order) else transposed(last.array, order)
+    return _permuted(last.array, [last.labels.index(label) for label in output])
 
 
 def _order(terms: list[Labelled], output: str, optimize: Any) -> list[Sequence[int]]:
@@ -193,37 +188,58 @@ def _summed(term: Labelled, needed: Iterable[str]) -> Labelled:
     return Labelled(labels, apply("sum", (term.array,), (0, *axes)))
 
 
-def _pair(a: Labelled, b: Labelled, needed: set[str]) -> Labelled:
-    """The product of two operands, summed over the labels that are not needed later."""
-    a, b = _summed(a, needed.union(b.labels)), _summed(b, needed.union(a.labels))
-    shared = [label for label in a.labels if label in b.labels]
+class Plan(NamedTuple):
+    """How to multiply two operands: transposed, reshaped, by which op, and what comes out."""
+
+    order_a: tuple[int, ...]
+    order_b: tuple[int, ...]
+    shape_a: tuple[int, ...]
+    shape_b: tuple[int, ...]
+    product: str
+    shape: tuple[int, ...]
+    labels: str
+
+
+@functools.lru_cache(maxsize=1024)
+def _planned(
+    a: str, b: str, shape_a: tuple[int, ...], shape_b: tuple[int, ...], needed: frozenset[str]
+) -> Plan:
+    shared = [label for label in a if label in b]
     batch = [label for label in shared if label in needed]
     over = [label for label in shared if label not in needed]
-    rows = [label for label in a.labels if label not in shared]
-    columns = [label for label in b.labels if label not in shared]
-    length = dict(zip(a.labels + b.labels, a.array.shape + b.array.shape, strict=True))
+    rows = [label for label in a if label not in shared]
+    columns = [label for label in b if label not in shared]
+    length = dict(zip(a + b, shape_a + shape_b, strict=True))
 
-    def sizes(labels: list[str]) -> list[int]:
-        return [length[label] for label in labels]
+    def sizes(labels: list[str]) -> tuple[int, ...]:
+        return tuple(length[label] for label in labels)
 
+    result = batch + rows + columns
+    order_a = tuple(a.index(label) for label in batch + rows + over)
     if not over:
-        left = reshaped(_ordered(a, batch + rows), sizes(batch + rows) + [1] * len(columns))
-        right = reshaped(
-            _ordered(b, batch + columns), sizes(batch) + [1] * len(rows) + sizes(columns)
+        order_b = tuple(b.index(label) for label in batch + columns)
+        matrix_a = sizes(batch + rows) + (1,) * len(columns)
+        matrix_b = sizes(batch) + (1,) * len(rows) + sizes(columns)
+        return Plan(
+            order_a, order_b, matrix_a, matrix_b, "multiply", sizes(result), "".join(result)
         )
-        product = apply("multiply", (left, right))
-    else:
-        k = math.prod(sizes(over))
-        left = reshaped(
-            _ordered(a, batch + rows + over), [*sizes(batch), math.prod(sizes(rows)), k]
-        )
-        right = reshaped(
-            _ordered(b, batch + over + columns), [*sizes(batch), k, math.prod(sizes(columns))]
-        )
-        product = reshaped(apply("matmul", (left, right)), sizes(batch + rows + columns))
-    return Labelled("".join(batch + rows + columns), product)
+    k = math.prod(sizes(over))
+    order_b = tuple(b.index(label) for label in batch + over + columns)
+    # No axis for rows or columns that are not there: matmul takes vectors when nothing is batched.
+    m = (math.prod(sizes(rows)),) if rows or batch else ()
+    n = (math.prod(sizes(columns)),) if columns or batch else ()
+    matrix_a, matrix_b = (*sizes(batch), *m, k), (*sizes(batch), k, *n)
+    return Plan(order_a, order_b, matrix_a, matrix_b, "matmul", sizes(result), "".join(result))
 
 
-def _ordered(term: Labelled, labels: list[str]) -> Array:
-    order = [term.labels.index(label) for label in labels]
-    return term.array if order == sorted(order) else transposed(term.array, order)
+def _pair(a: Labelled, b: Labelled, needed: frozenset[str]) -> Labelled:
+    """The product of two operands, summed over the labels that are not needed later."""
+    a, b = _summed(a, needed.union(b.labels)), _summed(b, needed.union(a.labels))
+    plan = _planned(a.labels, b.labels, a.array.shape, b.array.shape, needed)
+    left = reshaped(_permuted(a.array, plan.order_a), plan.shape_a)
+    right = reshaped(_permuted(b.array, plan.order_b), plan.shape_b)
+    return Labelled(plan.labels, reshaped(apply(plan.product, (left, right)), plan.shape))
+
+
+def _permuted(array: Array, order: Sequence[int]) -> Array:
+    return array if list(order) == list(range(len(order))) else transposed(array, order)

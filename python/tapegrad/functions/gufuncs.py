@@ -45,8 +45,6 @@ def _to_last(x: Array, axes: tuple[int, ...]) -> Array:
 
 
 def _matmul(a: Array, b: Array) -> Array:
-    if a.ndim == 0 or b.ndim == 0:
-        raise ValueError("matmul: an operand is a scalar, which matmul does not take; use *")
     return apply("matmul", (a, b))
 
 

@@ -15,6 +15,9 @@ from tapegrad.functions.registry import plain
 
 Positions = npt.NDArray[np.int64]
 
+# Below this size NumPy itself indexes the positions of all elements.
+SMALL = 4096
+
 __all__ = ["flat_indices", "last_writes", "moved", "positions"]
 
 
@@ -36,6 +39,8 @@ def flat_indices(shape: tuple[int, ...], key: Any) -> Positions:
     Raises IndexError as NumPy does.
     """
     key = plain(key)
+    if _size(shape) <= SMALL:
+        return np.asarray(positions(shape)[key], np.int64)
     parts = tuple(_array_part(part) for part in (key if isinstance(key, tuple) else (key,)))
     first = parts[0] if parts else None
     if len(parts) == 1 and isinstance(first, np.ndarray):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,24 +43,11 @@ def concatenate(
             if not np.can_cast(p.dtype, dtype, casting):  # type: ignore[arg-type]
                 raise TypeError(f"Cannot cast array data from {p.dtype} to {np.dtype(dtype)}")
         parts = [as_dtype(p, dtype) for p in parts]
-    axis = axis_of(axis, parts[0].ndim)
-    _require_matching(parts, axis)
-    return deliver(apply("concatenate", parts, (axis,)), out, "concatenate")
-
-
-def _require_matching(parts: Sequence[Array], axis: int) -> None:
-    first = parts[0].shape
-    for i, part in enumerate(parts[1:], 1):
-        if part.ndim != len(first):
-            raise ValueError(
-                "all the input array dimensions must match in number: "
-                f"array 0 has {len(first)}, array {i} has {part.ndim}"
-            )
-        if any(n != m for k, (n, m) in enumerate(zip(first, part.shape, strict=True)) if k != axis):
-            raise ValueError(
-                f"all the input array dimensions except axis {axis} must match: "
-                f"array 0 has shape {first}, array {i} has {part.shape}"
-            )
+    if len({p.ndim for p in parts}) != 1:
+        found = ", ".join(str(p.shape) for p in parts)
+        raise ValueError(f"concatenate: the parts must have one number of axes, got {found}")
+    result = apply("concatenate", parts, (axis_of(axis, parts[0].ndim),))
+    return result if out is None else deliver(result, out, "concatenate")
 
 
 @implements(np.stack)
@@ -74,6 +60,9 @@ def stack(
     if len({p.shape for p in parts}) != 1:
         raise ValueError("all input arrays must have the same shape")
     axis = axis_of(axis, parts[0].ndim + 1)
+    if parts[0].ndim == 0 and dtype is None:
+        # The op stacks numbers as they are.
+        return deliver(apply("concatenate", parts, (0,)), out, "stack")
     shape = (*parts[0].shape[:axis], 1, *parts[0].shape[axis:])
     return concatenate([reshaped(p, shape) for p in parts], axis, out, dtype=dtype, casting=casting)
 

@@ -4,7 +4,7 @@ the extension calls `variable_repr` and `contains`."""
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +33,10 @@ __all__ = ["attach"]
 
 
 def reshape(self: Variable, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
-    return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+    wanted = shape[0] if len(shape) == 1 else shape
+    if order == "C" and not copy and type(wanted) is tuple and -1 not in wanted:
+        return self._view("reshape", wanted)
+    return shapes.reshape(self, wanted, order, copy=copy)
 
 
 def transpose(self: Variable, *axes: Any) -> Array:
@@ -143,6 +146,18 @@ def variable_repr(x: Variable) -> str:
     return f"Variable({text})" if x.dtype == float else f"Variable({text}, dtype={x.dtype})"
 
 
+def iterate(x: Variable) -> Iterator[Array]:
+    """The rows of `x`; called by `iter`."""
+    for i in range(len(x)):
+        yield x[i]
+
+
+def reverse(x: Variable) -> Iterator[Array]:
+    """The rows of `x` from the last to the first; called by `reversed`."""
+    for i in range(len(x) - 1, -1, -1):
+        yield x[i]
+
+
 def contains(x: Variable, item: Any) -> bool:
     """`item in x`, a question about values."""
     return bool(np.any(x == item))
@@ -160,6 +175,7 @@ def _leaves(name: str, advice: str) -> Callable[..., Any]:
 
 
 METHODS: dict[str, Callable[..., Any]] = {
+    "__reversed__": reverse,
     "__array_namespace__": array_namespace,
     "all": on_values(np.all),
     "any": on_values(np.any),

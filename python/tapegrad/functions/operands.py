@@ -40,8 +40,7 @@ def assemble(x: Any, dtype: Any = None) -> Array:
         raise ValueError(f"the parts of the sequence have different shapes: {found}")
     common = np.dtype(dtype) if dtype is not None else np.result_type(*(row.dtype for row in rows))
     (shape,) = shapes
-    lines = [as_dtype(row, common) for row in _rows(rows, (1, *shape))]
-    return joined(lines, 0)
+    return apply("concatenate", [as_dtype(row, common) for row in _rows(rows, (1, *shape))], (0,))
 
 
 def has_variable(x: Any) -> bool:
@@ -60,7 +59,8 @@ def _rows(rows: list[Array], shape: tuple[int, ...]) -> Iterator[Array]:
         if plain_rows:
             yield np.stack(plain_rows)
             plain_rows = []
-        yield reshaped(row, shape)
+        # The op stacks numbers as they are.
+        yield row if row.ndim == 0 else reshaped(row, shape)
     if plain_rows:
         yield np.stack(plain_rows)
 
@@ -171,7 +171,7 @@ def where(condition: Any, a: Array, b: Array) -> Array:
 
 def root(x: Array) -> Array:
     """sqrt with slope 0 at 0, for norms: a norm has derivative 0 at the origin by convention."""
-    return where(x == 0, 0.0, np.sqrt(x))
+    return where(x == 0, 0.0, apply("sqrt", (x,)))
 
 
 def magnitude_squared(x: Array) -> Array:

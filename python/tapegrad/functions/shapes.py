@@ -64,16 +64,15 @@ def _reversed(x: Array) -> Array:
 
 def _full_shape(x: Array, shape: Any) -> tuple[int, ...]:
     """The shape with a number in place of -1; raises ValueError as NumPy does."""
-    wanted = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
-    free = wanted.count(-1)
-    known = math.prod(n for n in wanted if n != -1)
-    if free > 1:
+    wanted = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if -1 not in wanted:
+        return wanted
+    if wanted.count(-1) > 1:
         raise ValueError("can only specify one unknown dimension")
-    if free and known and x.size % known == 0:
-        wanted = tuple(x.size // known if n == -1 else n for n in wanted)
-    elif free or known != x.size:
+    known = math.prod(n for n in wanted if n != -1)
+    if known == 0 or x.size % known:
         raise ValueError(f"cannot reshape array of size {x.size} into shape {wanted}")
-    return wanted
+    return tuple(x.size // known if n == -1 else n for n in wanted)
 
 
 @implements(np.ravel)

@@ -57,7 +57,7 @@ def reduce(
     mask = None if where is True else where
     if name in ON_VALUES:
         options = {} if mask is None else {"where": plain(mask)}
-        result = ufunc.reduce(value_of(x), axis, dtype, None, keepdims, **options)
+        result = ufunc.reduce(value_of(x), axis=axis, keepdims=keepdims, **options)
         return deliver(result, out, f"{name}.reduce")
     if dtype is not None:
         x = as_dtype(x, dtype)
@@ -192,7 +192,7 @@ def at(ufunc: np.ufunc, a: Any, indices: Any, b: Any = None) -> None:
             "make the array with np.zeros_like(x) from a recorded x",
         )
     flat = flat_indices(a.shape, plain(indices))
-    others = () if b is None else (broadcast(operand(b), flat.shape),)
+    others: tuple[Array, ...] = () if b is None else (broadcast(operand(b), flat.shape),)
     if name in ("add", "subtract"):
         total = apply("scatter_add", (as_dtype(others[0], a.dtype), flat), a.shape)
         a[...] = call(name, (a, total))
@@ -212,9 +212,12 @@ def _occurrence(indices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """How often each index has occurred before: [3, 5, 3] gives [0, 0, 1]."""
     order = np.argsort(indices, kind="stable")
     ordered = indices[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: ordered.size])
+    # An index has occurred as often as its run of equal ones is long so far.
+    first = np.ones(indices.size, bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    starts = np.flatnonzero(first)[np.cumsum(first) - 1]
     rank = np.empty(indices.size, np.int64)
-    rank[order] = np.arange(indices.size) - np.repeat(starts, np.diff(np.r_[starts, indices.size]))
+    rank[order] = np.arange(indices.size) - starts
     return rank
 
 

@@ -43,10 +43,17 @@ ON_VALUES = frozenset(
 def ufunc_fallback(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Everything but the plain call of an elementwise op of the table."""
     if method == "__call__":
-        return ufunc_call(ufunc, inputs, **kwargs)
+        return ufunc_call(ufunc, inputs, **kwargs) if kwargs else plain_call(ufunc, inputs)
     from tapegrad.functions.ufunc_methods import METHODS
 
     return METHODS[method](ufunc, *inputs, **kwargs)
+
+
+def plain_call(ufunc: np.ufunc, inputs: Sequence[Any]) -> Any:
+    """`ufunc(*inputs)`."""
+    name = ufunc.__name__
+    inputs = [operand(x) if isinstance(x, (list, tuple)) else x for x in inputs]
+    return ufunc(*plain(inputs)) if name in ON_VALUES else call(name, inputs)
 
 
 def ufunc_call(

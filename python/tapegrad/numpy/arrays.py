@@ -13,7 +13,6 @@ from tapegrad._core import Variable, recording
 from tapegrad.functions import joining
 from tapegrad.functions.operands import (
     Array,
-    as_dtype,
     assemble,
     fresh,
     has_variable,
@@ -151,9 +150,3 @@ hstack = _of_sequences(joining.hstack)
 dstack = _of_sequences(joining.dstack)
 column_stack = _of_sequences(joining.column_stack)
 block = _of_sequences(joining.block)
-
-
-def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Array:
-    """np.astype for Variables and arrays."""
-    result = as_dtype(x, dtype)
-    return +result if copy and result is x else result

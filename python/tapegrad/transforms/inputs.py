@@ -132,7 +132,7 @@ def _normalised(argnums: Argnums, count: int, transform: str) -> int | tuple[int
         if len(set(chosen)) != len(chosen):
             raise ValueError(f"{transform}: argnums={argnums} names an argument twice")
         if not chosen:
-            raise ValueError(f"{transform}: argnums is empty")
+            raise ValueError(f"{transform}: there is no argument to differentiate")
         return chosen
     return _position(argnums, count, transform)
 

@@ -106,9 +106,10 @@ class Run:
         if not outputs:
             return self.adjoint([], [], directions)
         if not self.nested:
-            return self.tape.second_order(
-                outputs[0], 1.0, inputs, tangents, self.begin, directions
-            )[2]
+            sweep = self.tape.second_order
+            products: list[Any]
+            _, _, products = sweep(outputs[0], 1.0, inputs, tangents, self.begin, directions)
+            return products
         gradients = self.tape.adjoint(outputs, [1.0], inputs, self.begin, True)
         found = self.tangent(tangents, gradients, directions)
         lanes = (directions,) if directions else ()

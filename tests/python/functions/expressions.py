@@ -1,5 +1,5 @@
-"""Tests written as NumPy expressions of named arrays: `np.sum(x, axis=0)` is evaluated on plain arrays and
-on recorded ones. The tests of this folder hold the expressions."""
+"""Tests written as NumPy expressions of named arrays: `np.sum(x, axis=0)` is evaluated on plain
+arrays and on recorded ones. The tests of this folder hold the expressions."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def function_of(expression: str) -> tuple[Callable[..., Any], list[str]]:
 
 def arguments(names: list[str], dtype: Any = None) -> tuple[Any, ...]:
     def converted(value: Any) -> Any:
-        if dtype is None or np.ndim(value) == 0 or np.iscomplexobj(value):
+        if dtype is None or not isinstance(value, np.ndarray) or np.iscomplexobj(value):
             return value
-        return value.astype(dtype)
+        return value + 0.5j * np.cos(3.0 * value) if dtype is complex else value.astype(dtype)
 
     return tuple(converted(ARRAYS[name]) for name in names)
 
@@ -107,6 +107,12 @@ def compare(value: Any, expected: Any, rtol: float) -> None:
     np.testing.assert_allclose(value, expected, rtol=rtol, atol=rtol)
 
 
-def check_derivatives(expression: str, order: int = 2) -> None:
+def check_derivatives(expression: str, order: int = 2, dtype: Any = None) -> None:
     function, names = function_of(expression)
-    tg.testing.check_grads(function, arguments(names), order=order)
+    tg.testing.check_grads(function, arguments(names, dtype), order=order)
+
+
+def check_complex(expression: str) -> None:
+    """Value and first derivatives with complex arrays in place of all real ones."""
+    check_value(expression, complex, rtol=1e-11)
+    check_derivatives(expression, 1, complex)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from functions.expressions import check_derivatives, check_value
+from functions.expressions import check_complex, check_derivatives, check_value
 
 import tapegrad as tg
 
@@ -127,8 +127,8 @@ np.linalg.slogdet(m)[1]
 np.linalg.slogdet(k).logabsdet
 np.linalg.slogdet(d)[0].imag
 np.linalg.slogdet(d)[1]
-np.linalg.cholesky(m @ m.T)
-np.linalg.cholesky(m @ m.T, upper=True)
+np.linalg.cholesky(m @ np.conj(m.T))
+np.linalg.cholesky(m @ np.conj(m.T), upper=True)
 np.linalg.norm(v)
 np.linalg.norm(x)
 np.linalg.norm(x, "fro")
@@ -211,3 +211,8 @@ def test_errors():
         tg.grad(lambda x: np.einsum("ij,j->", x, np.ones(4)))(np.ones((2, 3)))
     with pytest.raises(ValueError, match="operands"):
         tg.grad(lambda x: np.einsum("ij,jk", x))(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("expression", EVERYTHING)
+def test_complex(expression):
+    check_complex(expression)

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from functions.expressions import check_derivatives, check_value
+from functions.expressions import check_complex, check_derivatives, check_value
 
 import tapegrad as tg
 
@@ -191,3 +191,11 @@ def test_out():
     tg.testing.check_grads(f, (np.arange(6.0).reshape(2, 3),))
     with pytest.raises(tg.DetachedError, match=r"test_reductions\.py.*out="):
         tg.grad(lambda x: np.sum(np.sum(x, axis=0, out=np.zeros(2))))(np.ones((3, 2)))
+
+
+ORDERED = re.compile("max|min|ptp|float32")
+
+
+@pytest.mark.parametrize("expression", [e for e in SMOOTH if not ORDERED.search(e)])
+def test_complex(expression):
+    check_complex(expression)

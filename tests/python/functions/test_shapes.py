@@ -6,9 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from functions.expressions import check_derivatives, check_value
-
-import tapegrad as tg
+from functions.expressions import check_complex, check_derivatives, check_value
 
 SHAPES = """
 np.reshape(x, (2, 6))
@@ -137,6 +135,10 @@ np.diag(x, 1)
 np.diagflat(x)
 np.diagonal(a)
 np.diagonal(a, 1, 1, 2)
+np.diagonal(x, -1)
+np.diagonal(x, 2)
+np.diagonal(x, 1, -1, 0)
+np.diagonal(x, 9)
 x.diagonal()
 np.trace(x)
 np.trace(a, offset=1, axis1=-2, axis2=-1)
@@ -269,3 +271,8 @@ FLOAT32 = [e for e in EVERYTHING if not re.search(r"space|\bs\b|item|tolist", e)
 @pytest.mark.parametrize("expression", FLOAT32)
 def test_float32(expression):
     check_value(expression, np.float32)
+
+
+@pytest.mark.parametrize("expression", EVERYTHING)
+def test_complex(expression):
+    check_complex(expression)

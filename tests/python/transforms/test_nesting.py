@@ -112,9 +112,7 @@ def test_three_deep_with_shared_variables():
     def by_hand(x):
         # h(y) = x y (2 y sin(xy) + x y^2 cos(xy)) = 2 x y^2 sin(xy) + x^2 y^3 cos(xy)
         y, s, c = x, math.sin(x * x), math.cos(x * x)
-        return x * (
-            4 * x * y * s + 2 * x**2 * y**2 * c + 3 * x**2 * y**2 * c - x**3 * y**3 * s
-        )
+        return x * (4 * x * y * s + 2 * x**2 * y**2 * c + 3 * x**2 * y**2 * c - x**3 * y**3 * s)
 
     e = 1e-5
     assert g(X) == pytest.approx(by_hand(X), rel=1e-13)

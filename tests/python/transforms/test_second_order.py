@@ -98,24 +98,27 @@ def test_complex():
     assert np.allclose(tg.hvp(lambda z: np.sum(np.real(z * np.conj(z))))(z, v), 2 * np.conj(v))
 
 
-@pytest.mark.parametrize(
-    "by",
-    [
-        lambda f, x: tg.hessian(f)(x),
-        lambda f, x: tg.jacfwd(tg.grad(f))(x),
-        lambda f, x: tg.jacrev(tg.grad(f))(x),
-        lambda f, x: tg.jacfwd(tg.jacrev(f))(x),
-        lambda f, x: tg.jacrev(tg.jacfwd(f))(x),
-        lambda f, x: tg.jacfwd(tg.jacfwd(f))(x),
-        lambda f, x: np.stack([tg.hvp(f)(x, e) for e in np.eye(len(x))]),
-        lambda f, x: np.stack([tg.jvp(tg.grad(f), (x,), (e,))[1] for e in np.eye(len(x))]),
-        lambda f, x: np.stack([tg.vjp(tg.grad(f), x)[1](e)[0] for e in np.eye(len(x))]),
-        lambda f, x: np.stack([tg.grad(lambda x, e=e: tg.grad(f)(x) @ e)(x) for e in np.eye(len(x))]),
-        lambda f, x: np.stack(
-            [tg.grad(lambda x, e=e: tg.jvp(f, (x,), (e,))[1])(x) for e in np.eye(len(x))]
-        ),
-    ],
-)
+def rows(row):
+    """A Hessian from its products with unit vectors."""
+    return lambda f, x: np.stack([row(f, x, e) for e in np.eye(len(x))])
+
+
+WAYS = {
+    "hessian": lambda f, x: tg.hessian(f)(x),
+    "jacfwd of grad": lambda f, x: tg.jacfwd(tg.grad(f))(x),
+    "jacrev of grad": lambda f, x: tg.jacrev(tg.grad(f))(x),
+    "jacfwd of jacrev": lambda f, x: tg.jacfwd(tg.jacrev(f))(x),
+    "jacrev of jacfwd": lambda f, x: tg.jacrev(tg.jacfwd(f))(x),
+    "jacfwd of jacfwd": lambda f, x: tg.jacfwd(tg.jacfwd(f))(x),
+    "hvp": rows(lambda f, x, e: tg.hvp(f)(x, e)),
+    "jvp of grad": rows(lambda f, x, e: tg.jvp(tg.grad(f), (x,), (e,))[1]),
+    "vjp of grad": rows(lambda f, x, e: tg.vjp(tg.grad(f), x)[1](e)[0]),
+    "grad of grad": rows(lambda f, x, e: tg.grad(lambda x: tg.grad(f)(x) @ e)(x)),
+    "grad of jvp": rows(lambda f, x, e: tg.grad(lambda x: tg.jvp(f, (x,), (e,))[1])(x)),
+}
+
+
+@pytest.mark.parametrize("by", WAYS.values(), ids=WAYS)
 def test_every_way_to_a_hessian(by):
     assert np.allclose(by(rosenbrock, X), rosenbrock_hessian(X), rtol=1e-11, atol=1e-10)
 
