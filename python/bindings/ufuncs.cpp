@@ -88,10 +88,10 @@ void settle_exponent(const Argument& number, Argument& exponent) {
   Array& e = exponent.value.array;
   const bool integer = !is_differentiable(e.dtype()) ||
                        (exponent.weak && e.dtype() == DType::f64 && std::trunc(e.at<double>()) == e.at<double>());
-  if (!integer || exponent.variable) throw TypeFault("ldexp: the exponent must be an integer");
+  if (!integer && !exponent.variable) throw TypeFault("ldexp: the exponent must be an integer");
   const DType dtype = number.value.array.dtype();
   const DType to = is_differentiable(dtype) ? dtype : DType::f64;
-  e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
+  if (!exponent.variable) e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
 }
 
 }  // namespace

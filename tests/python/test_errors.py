@@ -59,7 +59,10 @@ DETACHING = {
     "asarray": lambda x: np.sum(np.asarray(x)),
     "array": lambda x: np.sum(np.array(x)),
     "object": lambda x: np.sum(np.array([x, x])),
-    "format of a float": lambda x: float(x) * x,
+    "assignment of an item": lambda x: np.zeros(2).__setitem__(0, x),
+    "assignment of a slice": lambda x: np.zeros(2).__setitem__(slice(None), x),
+    "in-place addition": lambda x: np.zeros(2).__iadd__(x),
+    "out=": lambda x: np.sin(x, out=np.zeros(())),
 }
 
 

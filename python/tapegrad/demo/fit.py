@@ -70,7 +70,7 @@ def _tolerances(method: str, rows: int) -> dict[str, float]:
     """Tight options for `method`; the gradient of a sum over rows grows with the rows."""
     if method == "L-BFGS-B":
         return {"ftol": 1e-15, "gtol": 1e-9 * rows, "maxiter": 5000, "maxfun": 20000}
-    return {"xtol": 1e-5} if method == "Newton-CG" else {"gtol": 1e-8 * rows}
+    return {"xtol": 1e-6} if method == "Newton-CG" else {"gtol": 1e-8 * rows}
 
 
 def fit(data: Dataset, method: str) -> Fit:

@@ -79,11 +79,11 @@ class _Reader:
         if operand >= self.begin:
             return operand - self.begin
         made = next(extra)
-        op, shape, dtype = "constant", (), "float64"
         if operand < 0:
-            value = self.constants[-operand - 1]
+            row: Row = (made, "constant", (), (), "float64", self.constants[-operand - 1])
         else:
-            _, op, _, shape, dtype, value = self.rows[operand]
+            row = self.rows[operand]
+        _, op, _, shape, dtype, value = row
         self.nodes.append(Node(made, op, (), shape, dtype, _said(value), "", "constant"))
         return made
 

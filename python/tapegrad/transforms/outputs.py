@@ -121,17 +121,17 @@ def _refuse_complex(f: Function, transform: str) -> None:
 
 
 def plain(tree: Any) -> Any:
-    """A result without Variables: arrays and numbers for the caller of the outermost transform."""
+    """A result without Variables: arrays and numbers for the caller of the outermost transform.
+
+    The arrays are the caller's own; the recording may still need its values.
+    """
     kind = type(tree)
-    if kind is Variable:
-        return _core.value(tree)
-    if kind is float or kind is ndarray or container_of(kind) is None:
+    if container_of(kind) is not None:
+        return tree_map(plain, tree)
+    if kind is not Variable:
         return tree
-    return tree_map(_plain_leaf, tree)
-
-
-def _plain_leaf(leaf: Any) -> Any:
-    return _core.value(leaf) if type(leaf) is Variable else leaf
+    value = _core.value(tree)
+    return value.copy() if type(value) is ndarray else value
 
 
 def stop_gradient(x: Any) -> Any:
@@ -144,7 +144,7 @@ def stop_gradient(x: Any) -> Any:
     >>> tg.grad(lambda x: x * tg.stop_gradient(x))(3.0)
     3.0
     """
-    return plain(x)
+    return tree_map(_core.value, x)
 
 
 def _meta_of(leaf: Any) -> Meta:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 
 import pytest
 
+from tapegrad.demo import terminal
 from tapegrad.demo.terminal import Progress, duration, table
 
 
@@ -51,3 +53,7 @@ def test_table_aligns():
 )
 def test_duration(seconds, text):
     assert duration(seconds) == text
+
+
+def test_examples_in_docstrings():
+    assert doctest.testmod(terminal).failed == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+
 import numpy as np
 import pytest
 
@@ -109,3 +112,21 @@ def test_drawing_what_a_derivative_records():
     assert float(drawing.graph.nodes[-1].value) == pytest.approx(
         np.cos(0.7) * 0.7 + np.sin(0.7), rel=1e-4
     )
+
+
+def test_drawing_inside_a_derivative_shows_the_outer_value_as_a_constant():
+    drawn = []
+
+    def f(x):
+        drawn.append(tg.draw(lambda y: y * x, x))
+        return x * x
+
+    assert tg.grad(f)(2.0) == 4.0
+    product = drawn[0].graph.nodes[-1]
+    assert (product.op, product.value) == ("multiply", "4")
+    assert [n.value for n in drawn[0].graph.nodes if n.role == "constant"] == ["2"]
+
+
+@pytest.mark.parametrize("module", ["draw", "draw.svg", "draw.dot", "draw.graph", "draw.layout"])
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(importlib.import_module(f"tapegrad.{module}")).failed == 0

@@ -88,9 +88,16 @@ def test_results_belong_to_the_caller():
         tg.vjp(lambda x: x, x)[1](x)[0],
         tg.jvp(lambda x: x, (x,), (x,))[1],
         tg.hvp(lambda x: np.sum(x * x))(x, x),
+        tg.jacobian(lambda x: x)(x),
+        tg.hessian(lambda x: np.sum(x * x))(x),
+        tg.jvp(lambda x: x, (x,), (x,))[0],
+        tg.grad(lambda x: (np.sum(x), [x]), has_aux=True)(x)[1][0],
     ):
         result += 5.0
         assert np.array_equal(x, np.ones(3))
+    value, pull = tg.vjp(np.exp, x)
+    value[:] = 0.0
+    assert np.array_equal(pull(x)[0], np.exp(x))
 
 
 def test_argnums():
