@@ -132,6 +132,11 @@ Array contiguous(const Array& a) {
 }
 
 Array copy_in_order(const Array& a) {
+  if (a.contiguous()) {
+    Array copy = Array::empty(a.dtype(), a.shape());
+    std::memcpy(copy.data(), a.data(), static_cast<std::size_t>(a.nbytes()));
+    return copy;
+  }
   const std::size_t n = a.shape().size();
   Dims axes(n), shape(n), strides(n), seen(n);  // axes by falling stride
   for (std::size_t i = 0; i < n; ++i) axes[i] = static_cast<std::int64_t>(i);

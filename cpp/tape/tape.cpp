@@ -18,6 +18,12 @@ unsigned needs_of(Op op, int i) {
 
 }  // namespace
 
+unsigned operands_read(Op op) {
+  unsigned all = 0;
+  for (int i = 0; i < std::max(arity_of(op), 1); ++i) all |= needs_of(op, i);
+  return all;
+}
+
 int Tape::operand_count(const Node& n) const {
   if (n.has(Node::kList)) return static_cast<int>(n.b);
   return arity_of(n.op);

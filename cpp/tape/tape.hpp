@@ -11,6 +11,9 @@
 
 namespace tapegrad {
 
+// Which operands' values any derivative of `op` reads: bit j for operand j.
+unsigned operands_read(Op op);
+
 class Tape {
  public:
   Tape() = default;

@@ -12,38 +12,6 @@
 namespace tapegrad {
 namespace {
 
-Op op_named(const std::string& name) {
-  static const auto* ops = [] {
-    auto* m = new std::unordered_map<std::string, Op>;
-    for (int i = 0; i < static_cast<int>(Op::input); ++i)
-      (*m)[std::string(op_name(static_cast<Op>(i)))] = static_cast<Op>(i);
-    return m;
-  }();
-  const auto found = ops->find(name);
-  if (found == ops->end()) throw Error("no op is named " + name);
-  return found->second;
-}
-
-// apply(name, operands, attrs=()): a Variable if an operand is one, else an array or number.
-py::object apply_named(const std::string& name, const py::sequence& operands, const py::sequence& attrs) {
-  const Op op = op_named(name);
-  std::vector<Argument> in(operands.size());
-  bool variable = false;
-  if (arity_of(op) >= 0 && static_cast<std::size_t>(arity_of(op)) != in.size())
-    throw Error(name + " takes " + std::to_string(arity_of(op)) + " operands");
-  require(!in.empty(), "an op needs an operand");
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const py::object o = operands[i];
-    if (!argument_from(o.ptr(), in[i]))
-      throw TypeFault(name + ": cannot use a " + Py_TYPE(o.ptr())->tp_name + " as an operand");
-    variable = variable || in[i].variable;
-  }
-  Value value = apply(op, in, dims_from(attrs.ptr()));
-  PyObject* out = variable ? new_variable(std::move(value)) : value_to_python(value.array);
-  if (!out) throw py::error_already_set();
-  return py::reinterpret_steal<py::object>(out);
-}
-
 // The plain value of a Variable; anything else is returned as it is.
 py::object plain_value(py::handle o) {
   if (!is_variable(o.ptr())) return py::reinterpret_borrow<py::object>(o);
@@ -116,8 +84,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   make_tape_type(m);
   register_ufuncs();
   register_scipy_blas();
-  m.def("apply", apply_named, "name"_a, "operands"_a, "attrs"_a = py::tuple(),
-        "Apply an op of the registry to Variables, arrays and numbers.");
+  make_apply(m);
   m.def("value", plain_value, "variable"_a, "The plain value of a Variable, a read-only array.");
   m.def("variable", inactive_variable, "array"_a, "An inactive Variable on a copy of an array.");
   m.def("copy", fresh_copy, "variable"_a, "The same value as a Variable of its own.");

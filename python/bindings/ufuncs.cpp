@@ -116,7 +116,13 @@ PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
   });
 }
 
+// __array_function__(function, types, args, kwargs)
 PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  static PyObject* const numpy_sum = py::object(py::module_::import("numpy").attr("sum")).release().ptr();
+  if (n == 4 && args[0] == numpy_sum && PyTuple_GET_SIZE(args[2]) == 1 && PyDict_GET_SIZE(args[3]) == 0) {
+    PyObject* x = PyTuple_GET_ITEM(args[2], 0);
+    if (is_variable(x)) return guarded([&] { return reduce_all(x, Op::sum); });
+  }
   return hand_on(function_dispatcher, "array_function", args, n, names);
 }
 

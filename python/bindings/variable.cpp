@@ -193,10 +193,11 @@ Value apply(Op op, std::span<Argument> in, Attrs attrs) {
     arrays = many;
     kept = many_kept;
   }
+  const unsigned read = active ? operands_read(op) : 0;
   const bool updates = kind_of(op) == OpKind::structured && rules_of(op).update;
   for (std::size_t i = 0; i < in.size(); ++i) {
     Array& a = in[i].value.array;
-    if (active && !in[i].variable && a.ndim() > 0) a = kept_constant(a);
+    if (active && !in[i].variable && a.ndim() > 0 && read >> i & 1) a = kept_constant(a);
     if (active && !(updates && i == 0)) kept[i] = a;
     arrays[i] = std::move(a);
   }

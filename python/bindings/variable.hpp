@@ -88,6 +88,11 @@ PyObject* guarded(F&& f) {
 // Calls a function of the Python package by module and name; raises what it raises.
 py::object call_python(const char* module, const char* function, const py::tuple& args);
 
+// `_core.apply`.
+void make_apply(py::module_& m);
+// A reduction over all axes.
+PyObject* reduce_all(PyObject* self, Op op);
+
 // Slots defined in other files.
 extern PyNumberMethods variable_as_number;
 PyObject* variable_getitem(PyObject* self, PyObject* key);

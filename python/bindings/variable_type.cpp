@@ -1,4 +1,6 @@
 // The Variable type as CPython sees it: attributes, methods and slots.
+#include <vector>
+
 #include "convert.hpp"
 #include "variable.hpp"
 
@@ -88,7 +90,21 @@ PyObject* to_array(PyObject* self, PyObject*, PyObject*) {
   });
 }
 
+// x.sum() is short, x.sum(axis=...) goes the way of np.sum.
+PyObject* sum_method(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    if (n == 0 && !names) return reduce_all(self, Op::sum);
+    static PyObject* const general =
+        py::object(py::module_::import("tapegrad.functions.reductions").attr("sum")).release().ptr();
+    std::vector<PyObject*> all{self};
+    all.insert(all.end(), args, args + n + (names ? PyTuple_GET_SIZE(names) : 0));
+    return PyObject_Vectorcall(general, all.data(), static_cast<std::size_t>(n + 1), names);
+  });
+}
+
 PyMethodDef methods[] = {
+    {"sum", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(sum_method)),
+     METH_FASTCALL | METH_KEYWORDS, "As numpy.sum."},
     {"_view", view_method, METH_VARARGS, "A view of this Variable by an op and its attributes."},
     {"__array__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(to_array)),
      METH_VARARGS | METH_KEYWORDS, "Raises DetachedError for values that depend on an input."},

@@ -270,6 +270,21 @@ def test_a_kept_variable_has_a_repr():
 
 
 @pytest.mark.parametrize("inside", [False, True])
+def test_an_inner_pullback_kept_after_its_recording(inside):
+    kept = []
+
+    def f(x):
+        kept.append(tg.vjp(lambda y: y * x, x)[1])
+        kept.append(tg.linearize(lambda y: y * x, x)[1])
+        return x
+
+    tg.grad(f)(2.0)
+    for late in kept:
+        with pytest.raises(tg.RecordingError, match=HERE):
+            tg.grad(lambda z, late=late: late(z))(1.0) if inside else late(1.0)
+
+
+@pytest.mark.parametrize("inside", [False, True])
 def test_a_variable_in_another_thread(inside):
     caught = []
 

@@ -80,7 +80,9 @@ def fit(data: Dataset, method: str) -> Fit:
     first = Counted(tg.value_and_grad(loss))
     curvature = Counted(tg.hvp(loss) if second == "hessp" else tg.hessian(loss))
     start = np.zeros(data.features.shape[1] + 1)
-    first.function(start)  # what only the first call costs is nobody's iteration
+    # What only the first call costs is nobody's iteration.
+    first.function(start)
+    curvature.function(*([start, start] if second == "hessp" else [start]))
     points, clock = [start], [0.0]
 
     def visit(w: Array) -> None:

@@ -60,7 +60,7 @@ def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
 def convergence(path: Path, title: str, fits: Sequence[Fit]) -> None:
     """Distance of the loss from its minimum, by iteration and by time."""
     lowest = min(min(fit.path) for fit in fits)
-    floor = 1e-17
+    floor = 2e-16 * abs(lowest)  # what rounding leaves of a loss
     with _figure(path, 10, 4.4) as figure:
         by_iteration, by_time = figure.subplots(1, 2, sharey=True)
         marks = dict(zip([fit.solver for fit in fits], "osD", strict=True))

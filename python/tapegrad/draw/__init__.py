@@ -19,6 +19,7 @@ def draw(f: Callable[..., Any], *args: Any) -> Drawing:
 
     Arguments are numbers, arrays or pytrees of them, as for `tg.grad`. Adjoints are those of a
     scalar result; for an array they start from ones, so they belong to the sum of its elements.
+    The tape drops arrays that no derivative reads; the text says "released" in their place.
     The result has `_repr_svg_()` for Jupyter, `svg()`, `dot()` and `str()`; graphs of more than 300
     nodes are abbreviated in all of them, with a note.
 

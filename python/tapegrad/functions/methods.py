@@ -213,7 +213,6 @@ METHODS: dict[str, Callable[..., Any]] = {
     "sort": sort,
     "squeeze": shapes.squeeze,
     "std": reductions.std,
-    "sum": reductions.sum,
     "swapaxes": shapes.swapaxes,
     "take": arranging.take,
     "tolist": tolist,

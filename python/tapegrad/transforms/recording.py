@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad import _core
+from tapegrad import _core, errors
 from tapegrad.transforms.inputs import COMPLEX128, Argnums, Function, Inputs, Variable
 from tapegrad.transforms.outputs import Outputs, name_of, plain, scalar
 
@@ -79,7 +79,7 @@ class Run:
     def adjoint(self, outputs: list[Variable], seeds: list[Any], directions: int = 0) -> list[Any]:
         """The adjoints of the inputs, from seeds for the outputs."""
         inputs = self.inputs.variables
-        if not (self.nested or _recorded(seeds)):
+        if not self._records(seeds):
             return self.tape.adjoint(outputs, seeds, inputs, self.begin, False, directions)
 
         def sweep(seeds: list[Any]) -> list[Any]:
@@ -90,7 +90,7 @@ class Run:
     def tangent(self, seeds: list[Any], outputs: list[Variable], directions: int = 0) -> list[Any]:
         """The tangents of the outputs, from seeds for the inputs."""
         inputs = self.inputs.variables
-        if not (self.nested or _recorded(seeds)):
+        if not self._records(seeds):
             return self.tape.tangent(inputs, seeds, outputs, self.begin, False, directions)
 
         def sweep(seeds: list[Any]) -> list[Any]:
@@ -118,6 +118,12 @@ class Run:
             for v, product in zip(inputs, found, strict=True)
         ]
 
+    def _records(self, seeds: list[Any]) -> bool:
+        """Whether a sweep is recorded: of a nested recording, or of a kept one within another."""
+        if self.nested and not _core.recording():
+            errors.recording(False)
+        return self.nested or any(map(_is_variable, seeds))
+
     def _split(self, result: Any) -> tuple[Any, Any]:
         if type(result) is not tuple or len(result) != 2:
             raise TypeError(
@@ -135,12 +141,8 @@ class Run:
                 )
 
 
-def _recorded(seeds: list[Any]) -> bool:
-    """Whether a kept recording is swept within another one."""
-    for seed in seeds:  # noqa: SIM110  # the generator of any() would cost more than the loop
-        if type(seed) is Variable:
-            return True
-    return False
+def _is_variable(value: Any) -> bool:
+    return type(value) is Variable
 
 
 def _one_by_one(
