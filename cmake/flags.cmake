@@ -23,10 +23,11 @@ function(tapegrad_flags target)
 endfunction()
 
 # Kernels vectorise only where no errno and no trap is promised. Never -ffast-math: a NaN, an
-# infinity and the sign of a zero must come out right.
+# infinity and the sign of a zero must come out right; no contraction, so that every instruction set
+# rounds alike.
 function(tapegrad_kernel_flags)
   if(NOT MSVC)
     set_source_files_properties(${ARGN} PROPERTIES
-      COMPILE_OPTIONS "-fno-math-errno;-fno-trapping-math")
+      COMPILE_OPTIONS "-fno-math-errno;-fno-trapping-math;-ffp-contract=off")
   endif()
 endfunction()

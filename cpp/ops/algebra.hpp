@@ -38,6 +38,8 @@ class Algebra {
   virtual Term constant(const Array& value) = 0;
   // scale(adjoint, partial of an elementwise op): the one step both sweeps are made of.
   virtual Term pull(Op op, int operand, Term adjoint, Term x, Term y, Term r);
+  // sum + pull(...); `sum` is used up.
+  virtual Term add_pull(Term sum, Op op, int operand, Term adjoint, Term x, Term y, Term r);
 
   Term apply(Op op, std::initializer_list<Term> in, Attrs attrs = {}) {
     return apply(op, std::span<const Term>(in.begin(), in.size()), attrs);

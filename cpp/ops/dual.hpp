@@ -14,21 +14,43 @@ struct Dual {
   constexpr explicit Dual(int value) requires(!std::is_same_v<T, int>) : v(static_cast<T>(value)) {}
   constexpr Dual(T value, T tangent) : v(value), t(tangent) {}
 };
+// True where the compiler sees that a tangent is zero, as that of every literal of a formula: then it
+// drops the products that IEEE arithmetic would not let it drop.
+#if defined(__GNUC__)
+#define TAPEGRAD_NO_TANGENT(t) (__builtin_constant_p(t) && (t) == 0)
+#else
+#define TAPEGRAD_NO_TANGENT(t) false
+#endif
+
 template <class T>
-Dual<T> operator-(const Dual<T>& a) { return {-a.v, -a.t}; }
+Dual<T> operator-(const Dual<T>& a) {
+  return {-a.v, -a.t};
+}
 template <class T>
-Dual<T> operator+(const Dual<T>& a, const Dual<T>& b) { return {a.v + b.v, a.t + b.t}; }
+Dual<T> operator+(const Dual<T>& a, const Dual<T>& b) {
+  if (TAPEGRAD_NO_TANGENT(a.t)) return {a.v + b.v, b.t};
+  if (TAPEGRAD_NO_TANGENT(b.t)) return {a.v + b.v, a.t};
+  return {a.v + b.v, a.t + b.t};
+}
 template <class T>
-Dual<T> operator-(const Dual<T>& a, const Dual<T>& b) { return {a.v - b.v, a.t - b.t}; }
+Dual<T> operator-(const Dual<T>& a, const Dual<T>& b) {
+  if (TAPEGRAD_NO_TANGENT(a.t)) return {a.v - b.v, -b.t};
+  if (TAPEGRAD_NO_TANGENT(b.t)) return {a.v - b.v, a.t};
+  return {a.v - b.v, a.t - b.t};
+}
 template <class T>
 Dual<T> operator*(const Dual<T>& a, const Dual<T>& b) {
+  if (TAPEGRAD_NO_TANGENT(a.t)) return {a.v * b.v, a.v * b.t};
+  if (TAPEGRAD_NO_TANGENT(b.t)) return {a.v * b.v, a.t * b.v};
   return {a.v * b.v, a.t * b.v + a.v * b.t};
 }
 template <class T>
 Dual<T> operator/(const Dual<T>& a, const Dual<T>& b) {
   const T q = a.v / b.v;
+  if (TAPEGRAD_NO_TANGENT(a.t)) return {q, -(q * b.t) / b.v};
   return {q, (a.t - q * b.t) / b.v};
 }
+#undef TAPEGRAD_NO_TANGENT
 template <class T>
 Dual<T>& operator+=(Dual<T>& a, const Dual<T>& b) { return a = a + b; }
 template <class T>

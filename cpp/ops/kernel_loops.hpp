@@ -1,6 +1,8 @@
 // Loop templates behind the kernel tables; instantiated by kernels_*.cpp, one file a scalar type.
 #pragma once
 
+#include <algorithm>
+
 #include "ops/dual.hpp"
 #include "ops/kernels.hpp"
 
@@ -86,73 +88,68 @@ void pull(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
   }
 }
 
-// The pull in dual numbers. With `strided` false every used array is contiguous.
-template <Op op, int operand, class T, bool accumulate, bool strided>
-void pull2_run(char** p, std::intptr_t n, const std::intptr_t* s) {
+// The pull in dual numbers on contiguous blocks.
+template <Op op, int operand, class T, bool accumulate>
+void pull2_block(T* const* p, std::intptr_t n) {
   constexpr unsigned needs = probe<op, operand>.needs;
-  auto at = [&](int k, std::intptr_t i) {
-    return load<T>(p[k] + i * (strided ? s[k] : static_cast<std::intptr_t>(sizeof(T))));
-  };
+  T* __restrict out = p[kPull2Out];
+  T* __restrict out_t = p[kPull2OutT];
+  const T *g = p[kPull2Adjoint], *gt = p[kPull2AdjointT];
+  const T *px = p[kPull2X], *pxt = p[kPull2XT], *py = p[kPull2Y], *pyt = p[kPull2YT];
+  const T *pr = p[kPull2R], *prt = p[kPull2RT];
   for (std::intptr_t i = 0; i < n; ++i) {
     Dual<T> x, y, r;
-    if constexpr (static_cast<bool>(needs & kNeedsX)) x = {at(kPull2X, i), at(kPull2XT, i)};
-    if constexpr (static_cast<bool>(needs & kNeedsY)) y = {at(kPull2Y, i), at(kPull2YT, i)};
-    if constexpr (static_cast<bool>(needs & kNeedsResult)) r = {at(kPull2R, i), at(kPull2RT, i)};
+    if constexpr (static_cast<bool>(needs & kNeedsX)) x = {px[i], pxt[i]};
+    if constexpr (static_cast<bool>(needs & kNeedsY)) y = {py[i], pyt[i]};
+    if constexpr (static_cast<bool>(needs & kNeedsResult)) r = {pr[i], prt[i]};
     const Dual<T> d = math::Formula<op>::template partial<operand>(x, y, r);
-    const T g = at(kPull2Adjoint, i);
-    const T c = plain::scale(g, d.v);
-    const T ct = plain::scale(at(kPull2AdjointT, i), d.v) + plain::scale(g, d.t);
-    const std::intptr_t w = sizeof(T);
-    T& out = *reinterpret_cast<T*>(p[kPull2Out] + i * (strided ? s[kPull2Out] : w));
-    T& out_t = *reinterpret_cast<T*>(p[kPull2OutT] + i * (strided ? s[kPull2OutT] : w));
+    const T c = plain::scale(g[i], d.v);
+    const T ct = plain::scale(gt[i], d.v) + plain::scale(g[i], d.t);
     if constexpr (accumulate) {
-      out += c;
-      out_t += ct;
+      out[i] += c;
+      out_t[i] += ct;
     } else {
-      out = c;
-      out_t = ct;
+      out[i] = c;
+      out_t[i] = ct;
     }
   }
 }
 
+// Arguments that do not lie contiguously (constants, zero tangents, transposes) go through blocks in
+// L1, so that the arithmetic is one vector loop whatever the strides.
 template <Op op, int operand, class T, bool accumulate>
 void pull2(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
-  constexpr unsigned needs = probe<op, operand>.needs;
-  bool contiguous = true;
-  for (int k = 0; k < kPull2Args; ++k) {
-    const bool used = k < kPull2X || (k < kPull2Y && (needs & kNeedsX)) ||
-                      (k >= kPull2Y && k < kPull2R && (needs & kNeedsY)) ||
-                      (k >= kPull2R && (needs & kNeedsResult));
-    contiguous &= !used || s[k] == static_cast<std::intptr_t>(sizeof(T));
-  }
-  if (contiguous) pull2_run<op, operand, T, accumulate, false>(p, *n, s);
-  else pull2_run<op, operand, T, accumulate, true>(p, *n, s);
-}
-
-template <Op op, class T>
-void fill_unary(Kernel& k) {
-  if constexpr (!std::is_same_v<T, Complex> || math::Formula<op>::complex) {
-    k.value = unary<op, T>;
-    k.pull[0][0] = pull<op, 0, T, false>;
-    k.pull[0][1] = pull<op, 0, T, true>;
-  }
-}
-template <Op op, class T>
-void fill_binary(Kernel& k) {
-  if constexpr (!std::is_same_v<T, Complex> || math::Formula<op>::complex) {
-    k.value = binary<op, T>;
-    k.pull[0][0] = pull<op, 0, T, false>;
-    k.pull[0][1] = pull<op, 0, T, true>;
-    k.pull[1][0] = pull<op, 1, T, false>;
-    k.pull[1][1] = pull<op, 1, T, true>;
+  constexpr std::intptr_t kBlock = 256, w = sizeof(T);
+  alignas(64) T buffers[kPull2Args][kBlock];
+  T* at[kPull2Args];
+  auto element = [&](int k, std::intptr_t i) -> T& { return *reinterpret_cast<T*>(p[k] + i * s[k]); };
+  for (int k = 0; k < kPull2Args; ++k)
+    if (s[k] == 0) std::fill_n(at[k] = buffers[k], std::min(*n, kBlock), element(k, 0));
+  for (std::intptr_t first = 0; first < *n; first += kBlock) {
+    const std::intptr_t count = std::min(kBlock, *n - first);
+    for (int k = 0; k < kPull2Args; ++k) {
+      if (s[k] == 0) continue;
+      at[k] = s[k] == w ? &element(k, first) : buffers[k];
+      if (s[k] != w)
+        for (std::intptr_t i = 0; i < count; ++i) buffers[k][i] = element(k, first + i);
+    }
+    pull2_block<op, operand, T, accumulate>(at, count);
+    for (int k : {kPull2Out, kPull2OutT})
+      if (s[k] != w)
+        for (std::intptr_t i = 0; i < count; ++i) element(k, first + i) = buffers[k][i];
   }
 }
 
-// Fills the column of one scalar type; kernels_<type>.cpp defines each.
+// Fills the values of one scalar type; kernels_<type>.cpp defines each.
 template <class T>
-void fill(Kernel* column) {
-#define UNARY(name, ...) fill_unary<Op::name, T>(column[static_cast<int>(Op::name)]);
-#define BINARY(name, ...) fill_binary<Op::name, T>(column[static_cast<int>(Op::name)]);
+void fill_values(Kernel* column) {
+  auto exists = []<Op op>() { return !std::is_same_v<T, Complex> || math::Formula<op>::complex; };
+#define UNARY(name, ...)                             \
+  if constexpr (exists.template operator()<Op::name>()) \
+    column[static_cast<int>(Op::name)].value = unary<Op::name, T>;
+#define BINARY(name, ...)                            \
+  if constexpr (exists.template operator()<Op::name>()) \
+    column[static_cast<int>(Op::name)].value = binary<Op::name, T>;
 #include "ops/elementwise.def"
 }
 

@@ -4,20 +4,12 @@
 namespace tapegrad {
 namespace {
 
-template <Op op, int operand>
-void put(Kernel& k) {
-  k.pull2[operand][0] = loops::pull2<op, operand, double, false>;
-  k.pull2[operand][1] = loops::pull2<op, operand, double, true>;
-}
+#define PULL pull2
+#define SCALAR double
+#include "ops/kernel_clones.inc"
 
 }  // namespace
 
-void fill_dual(Kernel* column) {
-#define UNARY(name, ...) put<Op::name, 0>(column[static_cast<int>(Op::name)]);
-#define BINARY(name, ...)                           \
-  put<Op::name, 0>(column[static_cast<int>(Op::name)]); \
-  put<Op::name, 1>(column[static_cast<int>(Op::name)]);
-#include "ops/elementwise.def"
-}
+void fill_dual(Kernel* column) { fill_pulls(column); }
 
 }  // namespace tapegrad

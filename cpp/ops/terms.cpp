@@ -77,6 +77,12 @@ Term Algebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
   return p.is_literal() ? adjoint * p : scale(adjoint, p);
 }
 
+Term Algebra::add_pull(Term sum, Op op, int operand, Term adjoint, Term x, Term y, Term r) {
+  const Term p = partial_term(op, operand, x, y, r);
+  if (p.is_literal() && p.literal == -1) return sum - adjoint;
+  return sum + pull(op, operand, adjoint, x, y, r);
+}
+
 Term cast(Term x, DType dtype) {
   if (x.algebra->meta(x).dtype == dtype) return x;
   const std::int64_t code[] = {static_cast<std::int64_t>(dtype)};

@@ -42,9 +42,10 @@ std::optional<Term> tangent_of(Algebra& algebra, Op op, Attrs attrs, std::span<c
   std::optional<Term> sum;
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (!tangents[i] || (info.constant[i] && info.value[i] == 0)) continue;
-    const Term t = algebra.pull(op, static_cast<int>(i), *tangents[i], in[0],
-                                in.size() > 1 ? in[1] : Term(0.0), out);
-    sum = sum ? *sum + t : t;
+    const int k = static_cast<int>(i);
+    const Term y = in.size() > 1 ? in[1] : Term(0.0);
+    sum = sum ? algebra.add_pull(*sum, op, k, *tangents[i], in[0], y, out)
+              : algebra.pull(op, k, *tangents[i], in[0], y, out);
   }
   if (!sum) return std::nullopt;
   const Meta m = algebra.meta(out);

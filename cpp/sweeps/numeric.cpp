@@ -133,35 +133,61 @@ Term NumericAlgebra::apply(Op op, std::span<const Term> in, Attrs attrs) {
   return put({evaluate(op, operands, attrs), false});
 }
 
-Term NumericAlgebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
-  if (op == Op::alias) return adjoint;
-  const PartialInfo& info = partial_info(op);
-  if (info.constant[operand] && info.value[operand] == 1) return adjoint;
-  std::array<LaneArray, 4> v{get(adjoint)};
-  const unsigned needs = info.needs[operand];
-  DType dtype = v[0].array.dtype();
+// What a pull reads, in one dtype, aligned behind the lanes, and the shape of what it gives.
+struct NumericAlgebra::Gathered {
+  PullArgs args;
+  DType dtype;
+  Dims shape;
+  bool batched;
+};
+
+NumericAlgebra::Gathered NumericAlgebra::gather(Op op, int operand, Term adjoint, Term x, Term y,
+                                                Term r) const {
+  const unsigned needs = partial_info(op).needs[operand];
+  std::array<LaneArray, 4> used{get(adjoint)};
+  std::array<int, 4> place{0};
+  std::size_t count = 1;
+  DType dtype = used[0].array.dtype();
   const Term parts[] = {x, y, r};
   for (int j = 0; j < 3; ++j) {
     if (!(needs >> j & 1)) continue;
-    v[j + 1] = parts[j].is_literal() ? LaneArray{literal(parts[j], dtype), false} : get(parts[j]);
-    dtype = promote(dtype, v[j + 1].array.dtype());
+    used[count] = parts[j].is_literal() ? LaneArray{literal(parts[j], dtype), false} : get(parts[j]);
+    dtype = promote(dtype, used[count].array.dtype());
+    place[count++] = j + 1;
   }
-  const bool batched = any_batched(v);
-  Dims shape;
-  std::vector<LaneArray> used;
-  for (auto& part : v)
-    if (part.array) used.push_back(std::move(part));
-  if (batched) align(used);
-  std::size_t next = 0;
-  std::array<Array, 4> a;
-  for (int j = 0; j < 4; ++j) {
-    if (j > 0 && !(needs >> (j - 1) & 1)) continue;
-    a[j] = as_dtype(used[next++].array, dtype);
-    broadcast_into(shape, a[j].shape());
+  const std::span<LaneArray> in(used.data(), count);
+  const bool batched = any_batched(in);
+  if (batched) align(in);
+  Gathered found{{op, operand, {}, {}, {}, {}, {}, {}, {}, {}}, dtype, {}, batched};
+  Array* const slots[] = {&found.args.adjoint, &found.args.x, &found.args.y, &found.args.r};
+  for (std::size_t i = 0; i < count; ++i) {
+    broadcast_into(found.shape, in[i].array.shape());
+    *slots[place[i]] = as_dtype(in[i].array, dtype);
   }
-  Array out = Array::empty(dtype, shape);
-  tapegrad::pull({op, operand, a[0], a[1], a[2], a[3], {}, {}, {}, {}}, out, false);
-  return put({std::move(out), batched});
+  return found;
+}
+
+Term NumericAlgebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
+  const PartialInfo& info = partial_info(op);
+  if (info.constant[operand] && info.value[operand] == 1) return adjoint;
+  const Gathered found = gather(op, operand, adjoint, x, y, r);
+  Array out = Array::empty(found.dtype, found.shape);
+  tapegrad::pull(found.args, out, false);
+  return put({std::move(out), found.batched});
+}
+
+// In one loop where the sum is an array of its own of the right shape.
+Term NumericAlgebra::add_pull(Term sum, Op op, int operand, Term adjoint, Term x, Term y, Term r) {
+  if (!sum.is_literal()) {
+    const LaneArray& into = get(sum);
+    const Gathered found = gather(op, operand, adjoint, x, y, r);
+    if (into.array.exclusive() && into.array.contiguous() && into.batched == found.batched &&
+        into.array.dtype() == found.dtype && into.array.shape() == found.shape) {
+      tapegrad::pull(found.args, into.array, true);
+      return sum;
+    }
+  }
+  return Algebra::add_pull(sum, op, operand, adjoint, x, y, r);
 }
 
 }  // namespace tapegrad

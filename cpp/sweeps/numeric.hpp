@@ -21,6 +21,7 @@ class NumericAlgebra final : public Algebra {
   using Algebra::apply;
   Term apply(Op op, std::span<const Term> in, Attrs attrs) override;
   Term pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) override;
+  Term add_pull(Term sum, Op op, int operand, Term adjoint, Term x, Term y, Term r) override;
   Meta meta(Term term) const override;
   Term constant(const Array& value) override { return put({value, false}); }
 
@@ -42,6 +43,8 @@ class NumericAlgebra final : public Algebra {
   LaneArray apply_batched(Op op, std::span<LaneArray> in, Attrs attrs);
   LaneArray apply_lane_by_lane(Op op, std::span<LaneArray> in, Attrs attrs);
   void align(std::span<LaneArray> in) const;
+  struct Gathered;
+  Gathered gather(Op op, int operand, Term adjoint, Term x, Term y, Term r) const;
 
   std::int64_t lanes_;
   std::vector<LaneArray> pool_;

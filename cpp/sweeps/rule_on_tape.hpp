@@ -53,13 +53,16 @@ class RuleOnTape final : private NodeCopy, public Rule {
   NodeId id_;
 };
 
-// scale(seed, partial) of an elementwise node with respect to operand i, values lifted only as read.
-inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed) {
+// [sum +] scale(seed, partial) of an elementwise node with respect to operand i; values are lifted only
+// as the partial reads them.
+inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed,
+                         std::optional<Term> sum = {}) {
   const unsigned needs = partial_info(n.op).needs[i];
   const Term none(0.0);
-  return f.algebra.pull(n.op, i, seed, needs & kNeedsX ? f.lift(n.a) : none,
-                        needs & kNeedsY ? f.lift(n.b) : none,
-                        needs & kNeedsResult ? f.lift(id) : none);
+  const Term x = needs & kNeedsX ? f.lift(n.a) : none, y = needs & kNeedsY ? f.lift(n.b) : none;
+  const Term r = needs & kNeedsResult ? f.lift(id) : none;
+  return sum ? f.algebra.add_pull(*sum, n.op, i, seed, x, y, r)
+             : f.algebra.pull(n.op, i, seed, x, y, r);
 }
 inline bool is_flat(Op op, int i) {  // slope 0 everywhere
   const PartialInfo& info = partial_info(op);
@@ -99,8 +102,7 @@ inline std::optional<Term> tangent_step(Frame& f, NodeId id) {
   for (int i = 0; i < arity; ++i) {
     const Operand o = i == 0 ? n.a : n.b;
     if (!f.active(o) || is_flat(n.op, i)) continue;
-    const Term t = pull_on_tape(f, n, id, i, f.tangent(o));
-    sum = sum ? *sum + t : t;
+    sum = pull_on_tape(f, n, id, i, f.tangent(o), sum);
   }
   if (!sum) return std::nullopt;
   const Meta m = f.tape.meta(id);

@@ -139,7 +139,7 @@ TEST_P(Elementwise, DualPullsAreSlopesOfPartials) {
                  Array::scalar(y_t),
                  Array::scalar(r_t)},
                 out, out_t, false);
-      EXPECT_EQ(out.at<double>(), partial(row.op, k, x, y));
+      EXPECT_DOUBLE_EQ(out.at<double>(), partial(row.op, k, x, y));
       const double expected = testing::difference_quotient(
           [&](double h) { return partial(row.op, k, x + h * x_t, y + h * y_t); }, 1e-2);
       EXPECT_NEAR(out_t.at<double>(), expected, 1e-7 * (1 + std::abs(expected)))

@@ -85,7 +85,7 @@ inline std::vector<StructuredCase> structured_cases() {
 // Ops whose values need LAPACK, which only Python brings: its tests judge them.
 inline bool needs_lapack(Op wanted) {
   const auto is_linalg = [wanted](Op op, std::string_view family) {
-    return op == wanted && family == "linalg";
+    return op == wanted && (family == "linalg" || family == "determinants");
   };
   bool found = false;
 #define STRUCTURED(name, arity, family) found = found || is_linalg(Op::name, #family);
