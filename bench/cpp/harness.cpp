@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 
 #include "reference.hpp"
@@ -18,8 +19,10 @@ constexpr double kTolerance = 1e-10;
 constexpr int kDirections = 6;
 
 std::string describe(const char* what, double got, double expected) {
-  return std::string(what) + " is " + std::to_string(got) + ", expected " +
-         std::to_string(expected) + " (difference " + std::to_string(got - expected) + ")";
+  char text[200];
+  std::snprintf(text, sizeof text, "%s is %.12g, expected %.12g (off by %.2g)", what, got, expected,
+                got - expected);
+  return text;
 }
 
 double largest(const std::vector<double>& v) {

@@ -119,7 +119,8 @@ class Array {
     return object_->refs.load(std::memory_order_acquire) == 1 && !object_->base &&
            !object_->release;
   }
-  bool same_memory(const Array& o) const { return object_ && o.object_ && data() == o.data(); }
+  // True if both are views of one block, whether or not they overlap.
+  bool same_block(const Array& o) const { return root(object_) == root(o.object_); }
 
   // For owners that keep the bare pointer (the tape's slots, Python's Variable).
   void* leak() { return std::exchange(object_, nullptr); }
@@ -143,6 +144,7 @@ class Array {
   }
 
  private:
+  static const Object* root(const Object* o) { return o->base ? o->base : o; }
   explicit Array(Object* o) : object_(o) {}
   static void retain(Object* o) {
     if (o) o->refs.fetch_add(1, std::memory_order_relaxed);

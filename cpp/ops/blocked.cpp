@@ -56,6 +56,30 @@ void logaddexp_pull(char** p, const std::intptr_t* n, const std::intptr_t* s, vo
   }
 }
 
+// The same in dual numbers: with e = expit(own - other) its tangent is e (1 - e) (own' - other').
+template <int operand, bool accumulate>
+void logaddexp_pull2(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
+  double t[kBlock];
+  constexpr int own = operand == 0 ? kPull2X : kPull2Y, other = operand == 0 ? kPull2Y : kPull2X;
+  auto element = [&](int k, std::intptr_t i) { return at(p[k], i, s[k]); };
+  for (std::intptr_t first = 0; first < *n; first += kBlock) {
+    const std::intptr_t count = std::min(kBlock, *n - first);
+    for (std::intptr_t i = 0; i < count; ++i)
+      t[i] = element(other, first + i) - element(own, first + i);
+    map_in_place(Op::exp, t, count);
+    for (std::intptr_t i = 0; i < count; ++i) {
+      const std::intptr_t j = first + i;
+      const double e = 1 / (1 + t[i]), rest = 1 / (1 + 1 / t[i]);  // rest = 1 - e without cancelling
+      const double e_t = e * rest * (element(own + 1, j) - element(other + 1, j));
+      const double g = element(kPull2Adjoint, j), gt = element(kPull2AdjointT, j);
+      double& out = *reinterpret_cast<double*>(p[kPull2Out] + j * s[kPull2Out]);
+      double& out_t = *reinterpret_cast<double*>(p[kPull2OutT] + j * s[kPull2OutT]);
+      out = plain::scale(g, e) + (accumulate ? out : 0);
+      out_t = plain::scale(gt, e) + plain::scale(g, e_t) + (accumulate ? out_t : 0);
+    }
+  }
+}
+
 }  // namespace
 
 void fill_blocked(Kernel* column) {
@@ -66,6 +90,10 @@ void fill_blocked(Kernel* column) {
   k.pull[0][1] = logaddexp_pull<0, true>;
   k.pull[1][0] = logaddexp_pull<1, false>;
   k.pull[1][1] = logaddexp_pull<1, true>;
+  k.pull2[0][0] = logaddexp_pull2<0, false>;
+  k.pull2[0][1] = logaddexp_pull2<0, true>;
+  k.pull2[1][0] = logaddexp_pull2<1, false>;
+  k.pull2[1][1] = logaddexp_pull2<1, true>;
 }
 
 }  // namespace tapegrad

@@ -42,10 +42,53 @@ class DualFrame final : public Frame {
                                      : LaneArray{Array::zeros(m.dtype, m.shape), false});
     std::optional<Term> t;
     if (has_t) t = numbers.put(adjoint_tangents.take(id));
-    adjoint_step(*this, id, duals.put({v, t}));
+    if (!fused(id, n, v, t)) adjoint_step(*this, id, duals.put({v, t}));
     duals.release(0);
     numbers.release(0);
     if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);  // its consumers are done
+  }
+
+  // An elementwise node of float64 arrays of one shape, without lanes: one loop for each operand, adding
+  // into adjoints that exist. False if the node is of another kind.
+  bool fused(NodeId id, const Node& n, Term v, const std::optional<Term>& t) {
+    if (!is_elementwise(n.op) || numbers.lanes() || n.dtype != DType::f64 || n.has(Node::kScalar))
+      return false;
+    const Array g = numbers.get(v).array, gt = t ? numbers.get(*t).array : Array();
+    for (int i = 0; i < arity_of(n.op); ++i) {
+      const Operand o = i == 0 ? n.a : n.b;
+      if (is_constant(o)) continue;
+      const Meta m = tape.meta(o);
+      if (m.dtype != DType::f64 || (active(o) && !(m.shape == g.shape()))) return false;
+    }
+    for (int i = 0; i < arity_of(n.op); ++i) {
+      const Operand o = i == 0 ? n.a : n.b;
+      if (active(o) && !is_flat(n.op, i)) pull_into(id, n, i, g, gt);
+    }
+    return true;
+  }
+  void pull_into(NodeId id, const Node& n, int i, const Array& g, const Array& gt) {
+    const Operand o = i == 0 ? n.a : n.b;
+    const PartialInfo& info = partial_info(n.op);
+    if (info.constant[i] && info.value[i] == 1) {
+      adjoints.add(o, {g, false});
+      if (gt) adjoint_tangents.add(o, {gt, false});
+      return;
+    }
+    PullArgs args{n.op, i, g, {}, {}, {}, gt, {}, {}, {}};
+    auto read = [&](unsigned need, Operand v, Array& value, Array& tangent) {
+      if (!(info.needs[i] & need)) return;
+      value = is_constant(v) ? Array::scalar(tape.constant(v)) : tape.value(v);
+      if (forward.active(v)) tangent = forward.tangents.get(v).array;
+    };
+    read(kNeedsX, n.a, args.x, args.x_t);
+    read(kNeedsY, n.b, args.y, args.y_t);
+    read(kNeedsResult, id, args.r, args.r_t);
+    if (adjoints.has(o) && adjoint_tangents.has(o))
+      return pull_dual(args, adjoints.writable(o), adjoint_tangents.writable(o), true);
+    Array out = Array::empty(DType::f64, g.shape()), out_t = Array::empty(DType::f64, g.shape());
+    pull_dual(args, out, out_t, false);
+    adjoints.add(o, {std::move(out), false});
+    adjoint_tangents.add(o, {std::move(out_t), false});
   }
 
   NumericAlgebra numbers;

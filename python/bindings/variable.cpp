@@ -107,8 +107,7 @@ PyObject* new_view(PyObject* parent, Op op, const Dims& attrs) {
   const Array whole = argument.value.array;
   Value cut = apply(op, std::span(&argument, 1), attrs);
   // A reshape that had to copy is no view, and neither is a part of a scalar.
-  const bool shares = cut.array.size() > 0 && cut.array.ndim() > 0 &&
-                      cut.array.data() >= whole.data() && !cut.array.exclusive();
+  const bool shares = cut.array.ndim() > 0 && cut.array.same_block(whole);
   PyObject* result = new_variable(std::move(cut));
   if (!shares) return result;
   if (!p->alias) p->alias = new Alias;

@@ -141,7 +141,7 @@ std::vector<double> hvp(F&& f, const std::vector<double>& x0, const std::vector<
 // Jacobian, one row an output: by columns or by rows, whichever is fewer, eight at once.
 template <class F>
 std::vector<std::vector<double>> jacobian(F&& f, const std::vector<double>& x0) {
-  constexpr std::size_t kLanes = 8;
+  static constexpr std::size_t kLanes = 8;
   return detail::with_recording(f, x0, [](Tape& tape, auto& x, auto& y) {
     std::vector<std::vector<double>> j(y.size(), std::vector<double>(x.size()));
     const bool forward = x.size() < y.size();

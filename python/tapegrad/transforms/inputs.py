@@ -199,8 +199,8 @@ def like(leaf: Any, value: Any) -> Any:
     kind = type(leaf)
     if kind is ndarray:
         return value if type(value) is ndarray else np.asarray(value)
-    if kind is float or kind is int:
-        return float(value)
+    if kind is float or kind is int:  # complex where a real number has a complex derivative
+        return complex(value) if np.iscomplexobj(value) else float(value)
     if kind is complex:
         return complex(value)
     if isinstance(leaf, np.generic):

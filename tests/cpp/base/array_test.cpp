@@ -44,7 +44,7 @@ TEST(Array, HandlesShareAndAreNotExclusive) {
   Array a = Array::zeros(DType::f64, {4});
   {
     const Array b = a;
-    EXPECT_TRUE(a.same_memory(b));
+    EXPECT_TRUE(a.same_block(b));
     EXPECT_FALSE(a.exclusive());
     EXPECT_FALSE(b.exclusive());
   }

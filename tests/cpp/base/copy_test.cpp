@@ -52,10 +52,10 @@ TEST(CopyInto, NothingIntoNothing) {
 
 TEST(Contiguous, IsTheArrayItselfOrACopy) {
   const Array a = counting({2, 3});
-  EXPECT_TRUE(contiguous(a).same_memory(a));
+  EXPECT_TRUE(contiguous(a).same_block(a));
   const Array t = contiguous(transposed(a));
   EXPECT_TRUE(t.contiguous());
-  EXPECT_FALSE(t.same_memory(a));
+  EXPECT_FALSE(t.same_block(a));
   EXPECT_EQ(t.shape(), (Dims{3, 2}));
   EXPECT_EQ(t.at<double>(1), 3.0);
 }

@@ -259,7 +259,7 @@ TEST(ElementwiseValue, BroadcastsAndReuses) {
   for (int i = 0; i < 8; ++i) EXPECT_EQ(sum.at<double>(i), 8.0);
   const std::array<Array, 2> same{sum, row};
   const Array reuse = Array::empty(DType::f64, {2, 4});
-  EXPECT_TRUE(elementwise_value(Op::multiply, same, reuse).same_memory(reuse));
+  EXPECT_TRUE(elementwise_value(Op::multiply, same, reuse).same_block(reuse));
   EXPECT_EQ(reuse.at<double>(7), 40.0);
 }
 

@@ -52,7 +52,7 @@ TEST(Evaluate, RefusesShapesThatDoNotBroadcast) {
 
 TEST(Evaluate, ViewsShareTheMemory) {
   const Array t = apply(Op::transpose, {kMatrix}, {1, 0});
-  EXPECT_TRUE(t.same_memory(kMatrix));
+  EXPECT_TRUE(t.same_block(kMatrix));
   expect(t, {3, 2}, {1, 4, 2, 5, 3, 6});
   const Array part = apply(Op::slice, {kMatrix}, {1, -1, 2, 0, 2, 2});
   expect(part, {2, 2}, {4, 6, 1, 3});

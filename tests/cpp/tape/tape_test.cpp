@@ -100,7 +100,7 @@ TEST(Tape, KeepsAFactorOnlyIfTheOtherIsActive) {
 TEST(Tape, ValueIsTheVeryArray) {
   Tape tape;
   const Value y = record(tape, Op::exp, {input(tape, vector3(1, 2, 3))});
-  EXPECT_TRUE(tape.value(y.operand).same_memory(y.array));
+  EXPECT_TRUE(tape.value(y.operand).same_block(y.array));
   EXPECT_THROW(tape.value(input(tape, vector3(1, 2, 3)).operand), std::logic_error);
 }
 
