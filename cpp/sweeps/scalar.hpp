@@ -91,6 +91,56 @@ inline void scalar_adjoint(const Tape& tape, const Node& n, NodeId id, ScalarRow
   });
 }
 
+// The adjoint sweep of a tape of scalars only: `adjoints` has an entry a node, zero but for the seeds.
+// One loop over bare pointers. An adjoint that the next node reads stays in a register (`carry`): in
+// a chain of operations the way through memory would be the longest part of a step.
+inline void scalar_adjoint_sweep(const Tape& tape, double* __restrict adjoints) {
+  const Node* nodes = tape.nodes();
+  const double* constants = tape.constants().data();
+  const auto read = [=](Operand o) {
+    return is_constant(o) ? constants[o & ~kConstantBit] : nodes[o].scalar;
+  };
+  bool carried = false;
+  double carry = 0;
+  const auto add = [&](NodeId id, Operand o, double v) {
+    const double sum = adjoints[o] + v;
+    adjoints[o] = sum;
+    if (o + 1 == id) {
+      carry = sum;
+      carried = true;
+    }
+  };
+  NodeId begin = 0;  // inputs come first, and hand nothing on
+  while (begin < tape.size() && nodes[begin].op == Op::input) ++begin;
+  for (NodeId id = tape.size(); id-- > begin;) {
+    const Node& n = nodes[id];
+    const double g = carried ? carry : adjoints[id];
+    carried = false;
+    if (g == 0) continue;
+    switch (n.op) {
+#define UNARY(name, ...)                                                                    \
+  case Op::name: {                                                                          \
+    const double x = probe<Op::name, 0>.needs & kNeedsX ? nodes[n.a].scalar : 0.0;          \
+    add(id, n.a, g * math::Formula<Op::name>::template partial<0>(x, 0.0, n.scalar));       \
+    break;                                                                                  \
+  }
+#define BINARY(name, ...)                                                                   \
+  case Op::name: {                                                                          \
+    constexpr unsigned needs = probe<Op::name, 0>.needs | probe<Op::name, 1>.needs;         \
+    const double x = needs & kNeedsX ? read(n.a) : 0.0;                                     \
+    const double y = needs & kNeedsY ? read(n.b) : 0.0;                                     \
+    if (!is_constant(n.a))                                                                  \
+      add(id, n.a, g * math::Formula<Op::name>::template partial<0>(x, y, n.scalar));       \
+    if (!is_constant(n.b))                                                                  \
+      add(id, n.b, g * math::Formula<Op::name>::template partial<1>(x, y, n.scalar));       \
+    break;                                                                                  \
+  }
+#include "ops/elementwise.def"
+      default: break;
+    }
+  }
+}
+
 // Sets this node's tangents from its operands' tangents.
 inline void scalar_tangent(const Tape& tape, const Node& n, NodeId id, ScalarRows& tangents) {
   auto read = [&](Operand o) { return tape.scalar(o); };

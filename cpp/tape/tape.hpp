@@ -23,6 +23,7 @@ class Tape {
 
   // ---- scalars ----
   NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
+  const Node* nodes() const { return nodes_.data(); }
   const Node& operator[](NodeId i) const { return nodes_[i]; }
   double constant(Operand o) const { return constants_[o & ~kConstantBit]; }
   const Flat<double>& constants() const { return constants_; }
@@ -33,10 +34,10 @@ class Tape {
     return static_cast<Operand>(constants_.size() - 1) | kConstantBit;
   }
   NodeId add_scalar(Op op, Operand a, Operand b, double value) {
-    return append({op, DType::f64, Node::kScalar | Node::kFastPath, a, b, 0, {value}});
+    return append_scalar(op, Node::kScalar | Node::kFastPath, a, b, value);
   }
   NodeId add_scalar_input(double value) {
-    return append({Op::input, DType::f64, Node::kScalar, kNoOperand, kNoOperand, 0, {value}});
+    return append_scalar(Op::input, Node::kScalar, kNoOperand, kNoOperand, value);
   }
 
   // ---- arrays ----
@@ -76,9 +77,25 @@ class Tape {
     ShapeId shape;
   };
   NodeId append(const Node& n) {
-    nodes_.push(n);
-    if (nodes_.size() >= kConstantBit) [[unlikely]] throw Error("the tape is full: 2^31 operations");
-    return static_cast<NodeId>(nodes_.size() - 1);
+    *next_node() = n;
+    return size() - 1;
+  }
+  // Field by field into the arena: a Node built on the stack and then copied is read back by wider
+  // loads than wrote it, which stalls for 3 ns.
+  NodeId append_scalar(Op op, std::uint8_t flags, Operand a, Operand b, double value) {
+    Node* n = next_node();
+    n->op = op;
+    n->dtype = DType::f64;
+    n->flags = flags;
+    n->a = a;
+    n->b = b;
+    n->attr = 0;
+    n->scalar = value;
+    return size() - 1;
+  }
+  Node* next_node() {
+    if (nodes_.size() == kConstantBit) [[unlikely]] throw Error("the tape is full: 2^31 operations");
+    return nodes_.extend(1);
   }
   SlotId add_slot(const Dims& shape);
   void keep(Operand o, const Array& value);

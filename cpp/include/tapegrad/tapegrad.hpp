@@ -33,7 +33,7 @@ inline std::vector<double> adjoint(const Tape& tape, const std::vector<Var>& y,
   ScalarRows adjoints(0, tape.size(), 1);
   for (std::size_t i = 0; i < y.size(); ++i)
     if (y[i].active()) adjoints[y[i].id()] += w[i];
-  for (NodeId id = tape.size(); id-- > 0;) scalar_adjoint(tape, tape[id], id, adjoints);
+  scalar_adjoint_sweep(tape, adjoints.row(0));
   std::vector<double> g(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) g[i] = adjoints[x[i].id()];
   return g;
