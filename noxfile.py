@@ -37,7 +37,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tidy(session: nox.Session) -> None:
-    """clang-tidy, by building the core and its tests through it."""
+    """clang-tidy, by building the core through it."""
     session.install("cmake>=3.25", "ninja")
     session.run("cmake", "--preset", "tidy")
     session.run("cmake", "--build", "--preset", "tidy")

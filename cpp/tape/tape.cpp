@@ -104,6 +104,11 @@ NodeId Tape::add(Op op, std::span<const Operand> operands, std::span<const Array
   }
   const NodeId id = append(n);
   keep_needed(id, in, out);
+  if (keep_all_) {
+    keep(id, out);
+    for (std::size_t i = 0; i < in.size(); ++i)
+      if (in[i]) keep(operands[i], in[i]);
+  }
   return id;
 }
 

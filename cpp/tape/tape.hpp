@@ -2,6 +2,7 @@
 // The scalar part is inline and is all that C++ users of Var link; arrays are in tape.cpp.
 #pragma once
 
+#include <atomic>
 #include <vector>
 
 #include "base/array.hpp"
@@ -20,6 +21,9 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
   ~Tape() { release_values(); }
+
+  // Changes when the tape is cleared, and differs from tape to tape: what Vars of the C++ API carry.
+  std::uint32_t serial() const { return serial_; }
 
   // ---- scalars ----
   NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
@@ -63,8 +67,13 @@ class Tape {
   // Attributes; `immediate` is storage for the ops that keep theirs in the node.
   Attrs attrs(const Node& n, std::int64_t& immediate) const;
 
+  // From now on every value is kept, for drawing and debugging.
+  void keep_values() { keep_all_ = true; }
+
   // Forgets everything, keeps up to `keep_bytes` of each pool for the next recording.
   void clear(std::size_t keep_bytes = std::size_t{1} << 26) {
+    serial_ = next_serial();
+    keep_all_ = false;
     release_values();
     forget(keep_bytes, nodes_, constants_, lists_, attrs_, slots_);
     shapes_.clear();
@@ -109,6 +118,13 @@ class Tape {
     for (std::size_t i = 0; i < slots_.size(); ++i) Array::adopt(slots_[i].value);
   }
 
+  static std::uint32_t next_serial() {
+    static std::atomic<std::uint32_t> last{0};
+    return ++last;
+  }
+
+  std::uint32_t serial_ = next_serial();
+  bool keep_all_ = false;
   Flat<Node> nodes_;
   Flat<double> constants_;
   Flat<Operand> lists_;

@@ -254,6 +254,8 @@ void make_tape_type(py::module_& m) {
       .def("second_order", second_order, "output"_a, "seed"_a, "inputs"_a, "tangents"_a, "begin"_a,
            "directions"_a = 0, "Forward over reverse: (tangent, gradients, products).")
       .def("elements", elements, "begin"_a, "Numbers in the values of the nodes from `begin` on.")
+      .def("keep_values", [](TapeHandle& t) { t.tape().keep_values(); },
+           "Keep every value of this recording, also those that no rule reads.")
       .def("nodes", nodes, "begin"_a, "end"_a,
            "Tuples (id, op, operands, shape, dtype, value or None); scalar constants are negative.")
       .def("scalar_constants", scalar_constants, "The pool of scalar constants.")

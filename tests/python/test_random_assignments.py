@@ -1,5 +1,5 @@
 """Random programs of views and assignments: on Variables they must give what NumPy gives on plain
-arrays, and derivatives as the complex step finds them. Every step is analytic, so the step is exact."""
+arrays, and derivatives as the complex step finds them (every step is analytic, so it is exact)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import tapegrad as tg
 
 SHAPE = (3, 4)
 STEP = 1e-30
-Step = tuple[str, int, int, int]
 Arrays = list[Any]
 
 
@@ -25,7 +24,12 @@ def keys(ndim: int) -> list[Any]:
     if ndim == 1:
         return [*line, Ellipsis, np.array([True, False])]
     plane: list[Any] = [(1, 1), (0, slice(1, None)), (slice(None), 1), (slice(None, None, -1), -1)]
-    plane += [(slice(1, None), slice(None, -1)), ([0, 1], [1, 1]), (Ellipsis, 0), ([1, 0], slice(2))]
+    plane += [
+        (slice(1, None), slice(None, -1)),
+        ([0, 1], [1, 1]),
+        (Ellipsis, 0),
+        ([1, 0], slice(2)),
+    ]
     return line + plane
 
 

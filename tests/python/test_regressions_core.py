@@ -308,5 +308,5 @@ def test_an_assignment_costs_the_part_and_not_the_array(name: str, transform: st
             best = min(best, time.process_time() - begin)
         return best
 
-    # 400 assignments cost hardly more than 4; copying the array for each took half a second and more.
+    # 400 assignments cost hardly more than 4; a copy of the array for each took half a second.
     assert seconds(400) < 4 * seconds(4) + 0.15

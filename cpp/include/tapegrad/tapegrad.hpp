@@ -22,7 +22,7 @@ namespace tapegrad {
 inline std::vector<Var> inputs(Tape& tape, const std::vector<double>& values) {
   std::vector<Var> x;
   x.reserve(values.size());
-  for (double v : values) x.emplace_back(v, tape.add_scalar_input(v));
+  for (double v : values) x.emplace_back(v, tape.add_scalar_input(v), tape);
   return x;
 }
 
@@ -32,10 +32,10 @@ inline std::vector<double> adjoint(const Tape& tape, const std::vector<Var>& y,
   require(y.size() == w.size(), "as many cotangents as outputs");
   ScalarRows adjoints(0, tape.size(), 1);
   for (std::size_t i = 0; i < y.size(); ++i)
-    if (y[i].active()) adjoints[y[i].id()] += w[i];
+    if (y[i].active()) adjoints[detail::node_of(tape, y[i])] += w[i];
   scalar_adjoint_sweep(tape, adjoints.row(0));
   std::vector<double> g(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) g[i] = adjoints[x[i].id()];
+  for (std::size_t i = 0; i < x.size(); ++i) g[i] = adjoints[detail::node_of(tape, x[i])];
   return g;
 }
 inline std::vector<double> gradient(const Tape& tape, const Var& y, const std::vector<Var>& x) {
@@ -56,25 +56,29 @@ inline void run_tangents(const Tape& tape, const std::vector<Var>& x, const std:
     if (tape[id].op != Op::input) scalar_tangent(tape, tape[id], id, tangents);
 }
 
-// A recording of f on a tape that this thread keeps, so that its memory is there the next time. A call
-// inside another recording gets a tape of its own.
-struct Recorded {
-  std::vector<Var> x, y;
+// The tape of this thread, whose memory is there again for the next call.
+struct KeptTape {
+  Tape tape;
+  bool busy = false;
 };
+inline KeptTape& kept_tape() {
+  static thread_local KeptTape kept;
+  return kept;
+}
+
+// use(tape, x, y) on a recording of f. A call inside another one gets a tape of its own.
 template <class F, class Use>
 auto with_recording(F&& f, const std::vector<double>& x0, Use&& use) {
-  static thread_local Tape kept;
-  static thread_local bool busy = false;
-  Tape own;
-  const bool use_kept = !busy;
-  Tape& tape = use_kept ? kept : own;
-  struct Busy {
-    bool mine;
-    ~Busy() {
-      if (mine) busy = false;
+  struct Borrowed {
+    KeptTape& kept = kept_tape();
+    const bool mine = !std::exchange(kept.busy, true);
+    Tape own;
+    Tape& tape() { return mine ? kept.tape : own; }
+    ~Borrowed() {
+      if (mine) kept.busy = false;
     }
-  } guard{use_kept};
-  busy = true;
+  } borrowed;
+  Tape& tape = borrowed.tape();
   tape.clear();
   std::vector<Var> x, y;
   {
@@ -82,6 +86,8 @@ auto with_recording(F&& f, const std::vector<double>& x0, Use&& use) {
     x = inputs(tape, x0);
     y = as_vector(f(std::as_const(x)));
   }
+  for (const Var& v : y)
+    if (v.active()) node_of(tape, v);
   return use(tape, x, y);
 }
 

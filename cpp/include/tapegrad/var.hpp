@@ -30,12 +30,14 @@ class Var {
  public:
   Var() = default;
   Var(double value) : value_(value) {}  // NOLINT: constants convert, as for double
-  Var(double value, NodeId id) : value_(value), id_(id) {}
+  Var(double value, NodeId id, const Tape& tape)
+      : value_(value), id_(id), serial_(tape.serial()) {}
 
   double value() const { return value_; }
   NodeId id() const { return id_; }
   // False for constants: nothing that touches only constants is recorded.
   bool active() const { return id_ != kNoOperand; }
+  bool belongs_to(const Tape& tape) const { return serial_ == tape.serial(); }
 
   explicit operator double() const { return value_; }
 
@@ -47,12 +49,19 @@ class Var {
  private:
   double value_ = 0;
   NodeId id_ = kNoOperand;
+  std::uint32_t serial_ = 0;
 };
 
 namespace detail {
 
+// Raises Error for a Var of another tape, or of a recording that has been cleared.
+inline NodeId node_of(const Tape& tape, const Var& v) {
+  require(v.belongs_to(tape),
+          "a Var of another recording was used: its tape is not the current one, or was cleared");
+  return v.id();
+}
 inline Operand operand(Tape& tape, const Var& v) {
-  return v.active() ? v.id() : tape.add_constant(v.value());
+  return v.active() ? node_of(tape, v) : tape.add_constant(v.value());
 }
 inline Tape& tape_of() {
   require(current_tape != nullptr, "a recorded Var was used while no Recording is alive");
@@ -60,13 +69,14 @@ inline Tape& tape_of() {
 }
 inline Var record(Op op, double value, const Var& x) {
   if (!x.active()) return value;
-  return {value, tape_of().add_scalar(op, x.id(), kNoOperand, value)};
+  Tape& tape = tape_of();
+  return {value, tape.add_scalar(op, node_of(tape, x), kNoOperand, value), tape};
 }
 inline Var record(Op op, double value, const Var& x, const Var& y) {
   if (!x.active() && !y.active()) return value;
   Tape& tape = tape_of();
   const Operand a = operand(tape, x), b = operand(tape, y);
-  return {value, tape.add_scalar(op, a, b, value)};
+  return {value, tape.add_scalar(op, a, b, value), tape};
 }
 
 }  // namespace detail

@@ -25,6 +25,7 @@ def graph_of(f: Callable[..., Any], args: Sequence[Any]) -> Graph:
     if not args:
         raise TypeError("draw: expected the arguments to call the function with")
     with Run("draw", f) as run:
+        run.tape.keep_values()
         run.call(args, {}, tuple(range(len(args))))
         results = run.outputs().variables
         rows: list[Row] = run.tape.nodes(0, run.tape.mark())

@@ -158,6 +158,21 @@ def reverse(x: Variable) -> Iterator[Array]:
         yield x[i]
 
 
+def formatted(x: Variable, spec: str) -> str:
+    """`f"{x:.3f}"`: the value's text."""
+    return format(value(x), spec)
+
+
+def rounded(x: Variable, digits: int | None = None) -> Array:
+    """`round(x)`, which has slope zero: a plain integer, or the rounded value."""
+    return np.round(value(x), digits) if digits is not None else round(float(value(x)))
+
+
+def deep_copy(x: Variable, memo: Any) -> Array:
+    """`copy.deepcopy(x)`: the same recorded value under a name of its own."""
+    return copy(x)
+
+
 def contains(x: Variable, item: Any) -> bool:
     """`item in x`, a question about values."""
     return bool(np.any(x == item))
@@ -175,7 +190,11 @@ def _leaves(name: str, advice: str) -> Callable[..., Any]:
 
 
 METHODS: dict[str, Callable[..., Any]] = {
+    "__copy__": copy,
+    "__deepcopy__": deep_copy,
+    "__format__": formatted,
     "__reversed__": reverse,
+    "__round__": rounded,
     "__array_namespace__": array_namespace,
     "all": on_values(np.all),
     "any": on_values(np.any),
