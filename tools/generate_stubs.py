@@ -88,6 +88,8 @@ def inspected(value: Any) -> str:
     except (TypeError, ValueError):
         first = "self, " if inspect.ismethoddescriptor(value) else ""
         return f"({first}*args: Any, **kwargs: Any) -> Any"
+    if parameters and parameters[0].name == "module":  # what a function of a module is handed
+        del parameters[0]
     typed = [p if p.name in ("self", "cls") else untyped(p) for p in parameters]
     return f"{signature_text(typed)} -> Any"
 

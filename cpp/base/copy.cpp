@@ -131,29 +131,27 @@ Array contiguous(const Array& a) {
   return out;
 }
 
-Array copy_in_order(const Array& a) {
-  if (a.contiguous()) {
-    Array copy = Array::empty(a.dtype(), a.shape());
-    std::memcpy(copy.data(), a.data(), static_cast<std::size_t>(a.nbytes()));
-    return copy;
-  }
-  const std::size_t n = a.shape().size();
-  Dims axes(n), shape(n), strides(n), seen(n);  // axes by falling stride
+Array empty_in_order(DType dtype, const Array& like) {
+  if (like.contiguous()) return Array::empty(dtype, like.shape());
+  const std::size_t n = like.shape().size();
+  Dims axes(n), shape(n), strides(n);  // axes by falling stride
   for (std::size_t i = 0; i < n; ++i) axes[i] = static_cast<std::int64_t>(i);
-  std::stable_sort(axes.begin(), axes.end(), [&](std::int64_t i, std::int64_t j) {
-    return std::abs(a.strides()[static_cast<std::size_t>(i)]) >
-           std::abs(a.strides()[static_cast<std::size_t>(j)]);
-  });
-  for (std::size_t i = 0; i < n; ++i) {
-    shape[i] = a.shape()[static_cast<std::size_t>(axes[i])];
-    strides[i] = a.strides()[static_cast<std::size_t>(axes[i])];
-  }
-  Array copy = Array::empty(a.dtype(), shape);
-  copy_into(a.view(shape, strides, a.data()), copy);
-  if (std::is_sorted(axes.begin(), axes.end())) return copy;
+  auto stride = [&](std::int64_t i) { return std::abs(like.strides()[static_cast<std::size_t>(i)]); };
+  std::stable_sort(axes.begin(), axes.end(),
+                   [&](std::int64_t i, std::int64_t j) { return stride(i) > stride(j); });
+  for (std::size_t i = 0; i < n; ++i) shape[i] = like.shape()[static_cast<std::size_t>(axes[i])];
+  const Array ordered = Array::empty(dtype, shape);
+  if (std::is_sorted(axes.begin(), axes.end())) return ordered;
   for (std::size_t i = 0; i < n; ++i)
-    seen[static_cast<std::size_t>(axes[i])] = copy.strides()[i];
-  return copy.view(a.shape(), seen, copy.data());
+    strides[static_cast<std::size_t>(axes[i])] = ordered.strides()[i];
+  return ordered.view(like.shape(), strides, ordered.data());
+}
+
+Array copy_in_order(const Array& a) {
+  Array copy = empty_in_order(a.dtype(), a);
+  if (a.contiguous()) std::memcpy(copy.data(), a.data(), static_cast<std::size_t>(a.nbytes()));
+  else copy_into(a, copy);
+  return copy;
 }
 
 }  // namespace tapegrad

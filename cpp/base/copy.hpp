@@ -13,6 +13,9 @@ void copy_into(const Array& from, const Array& to);
 // `a` itself if it is C-contiguous, else a copy that is.
 Array contiguous(const Array& a);
 
+// Uninitialised, of the shape of `like`, its axes in memory in the order of `like`.
+Array empty_in_order(DType dtype, const Array& like);
+
 // A copy that lies in memory in the order of `a` (NumPy's order 'K').
 Array copy_in_order(const Array& a);
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 
 #include "base/array.hpp"
@@ -43,10 +44,26 @@ inline Walker walk(const Array& a, const Dims& shape) {
   return w;
 }
 
+// Puts the axes with the smallest steps last, so that runs are long and memory is read in order.
+template <std::size_t N>
+void sort_axes(Dims& shape, std::array<Walker, N>& walkers) {
+  auto step = [&](std::size_t d) {
+    std::int64_t sum = 0;
+    for (auto& w : walkers) sum += std::abs(w.strides[d]);
+    return sum;
+  };
+  for (std::size_t d = 1; d < shape.size(); ++d)
+    for (std::size_t e = d; e > 0 && step(e - 1) < step(e); --e) {
+      std::swap(shape[e - 1], shape[e]);
+      for (auto& w : walkers) std::swap(w.strides[e - 1], w.strides[e]);
+    }
+}
+
 // Calls f(pointers, count, strides) for each run. Neighbouring axes that every array walks as one are
 // merged; the last axis left is the run.
 template <std::size_t N, class F>
 void for_each_run(Dims shape, std::array<Walker, N> walkers, F&& f) {
+  sort_axes(shape, walkers);
   std::array<char*, N> p;
   std::array<std::intptr_t, N> s;
   std::size_t axes = 0;  // merge in place: axes [0, axes) are done

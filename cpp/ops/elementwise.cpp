@@ -1,6 +1,8 @@
 // Elementwise ops on whole arrays.
 #include "ops/elementwise.hpp"
 
+#include "base/copy.hpp"
+
 namespace tapegrad {
 namespace {
 
@@ -14,6 +16,17 @@ template <std::size_t N>
 void run(Loop loop, void* data, const Dims& shape, std::array<Walker, N> walkers) {
   for_each_run(shape, std::move(walkers),
                [&](char** p, std::intptr_t n, const std::intptr_t* s) { loop(p, &n, s, data); });
+}
+
+// The result lies in memory as its operands do, where they agree (NumPy's order 'K').
+Array empty_result(DType dtype, const Array& a, const Array& b) {
+  if (a.contiguous() && b.contiguous())
+    return Array::empty(dtype, broadcast_shapes(a.shape(), b.shape()));
+  const Dims shape = broadcast_shapes(a.shape(), b.shape());
+  const bool like_a = a.shape() == shape && (b.size() == 1 || a.strides() == b.strides());
+  if (like_a) return empty_in_order(dtype, a);
+  if (b.shape() == shape && a.size() == 1) return empty_in_order(dtype, b);
+  return Array::empty(dtype, shape);
 }
 
 }  // namespace
@@ -30,7 +43,7 @@ Array elementwise_value(Op op, std::span<const Array> in, Array reuse) {
   const Kernel& k = kernel(op, in[0].dtype());
   const DType out_dtype = kind_of(op) == OpKind::comparison ? DType::b8 : in[0].dtype();
   if (in.size() == 1) {
-    Array out = reuse ? std::move(reuse) : Array::empty(out_dtype, in[0].shape());
+    Array out = reuse ? std::move(reuse) : empty_in_order(out_dtype, in[0]);
     if (in[0].contiguous()) {
       char* p[] = {in[0].data(), out.data()};
       const std::intptr_t n = in[0].size(), w = itemsize(in[0].dtype()), s[] = {w, w};
@@ -41,8 +54,7 @@ Array elementwise_value(Op op, std::span<const Array> in, Array reuse) {
     return out;
   }
   const Array &a = in[0], &b = in[1];
-  Array out = reuse ? std::move(reuse)
-                    : Array::empty(out_dtype, broadcast_shapes(a.shape(), b.shape()));
+  Array out = reuse ? std::move(reuse) : empty_result(out_dtype, a, b);
   const std::intptr_t n = out.size(), w = itemsize(a.dtype());
   const bool fa = a.contiguous() && a.size() == n, fb = b.contiguous() && b.size() == n;
   const bool sa = a.size() == 1, sb = b.size() == 1;

@@ -32,8 +32,6 @@ class AdjointFrame final : public Frame {
 
  private:
   bool elementwise_in_place(NodeId id, const Node& n, LaneArray& g);
-  bool part_in_place(const Node& n, const Array& g);
-  bool assignment_in_place(const Node& n, Array& g);
   void pull_into(NodeId id, const Node& n, int i, const Array& g);
 };
 
@@ -73,50 +71,6 @@ bool AdjointFrame::elementwise_in_place(NodeId id, const Node& n, LaneArray& g) 
   return true;
 }
 
-// Ops that read a part of operand 0 (item, slice, gather) cost the part, not the whole.
-bool AdjointFrame::part_in_place(const Node& n, const Array& g) {
-  const Rules& rules = rules_of(n.op);
-  if (!rules.accumulate || !active(n.a) || tape[n.a].has(Node::kScalar)) return false;
-  std::int64_t immediate = 0;
-  const Attrs attrs = tape.attrs(n, immediate);
-  std::array<Array, 1> rest;
-  const bool indexed = tape.operand_count(n) == 2;
-  if (indexed) rest[0] = tape.value(tape.operand(n, 1));
-  rules.accumulate(adjoints.writable(n.a), g, std::span<const Array>(rest.data(), indexed), attrs);
-  return true;
-}
-
-// Ops that overwrite a part of operand 0: the part's adjoint goes to what was written, and what is
-// left, with zeros in its place, is the adjoint of the base. No other handle, no copy.
-bool AdjointFrame::assignment_in_place(const Node& n, Array& g) {
-  const Rules& rules = rules_of(n.op);
-  if (!rules.update || n.op == Op::scatter_add) return false;
-  std::int64_t immediate = 0;
-  const Attrs attrs = tape.attrs(n, immediate);
-  const Operand base = tape.operand(n, 0), written = tape.operand(n, 1);
-  const Array index = n.op == Op::put ? tape.value(tape.operand(n, 2)) : Array();
-  Array part;
-  if (n.op == Op::item_set) part = evaluate(Op::item, {g}, attrs);
-  else if (n.op == Op::slice_set) part = evaluate(Op::slice, {g}, attrs);
-  else part = evaluate(Op::gather, {g, index}, attrs);
-  Array copy = Array::empty(part.dtype(), part.shape());  // the part must not share g's memory
-  copy_into(part, copy);
-  part = Array();
-  const Dims part_shape = copy.shape();
-  if (active(written)) add(written, fit(numbers.put({std::move(copy), false}), tape.meta(written)));
-  if (!active(base)) return true;
-  std::array<Array, 2> rest{Array::zeros(g.dtype(), part_shape), index};
-  if (!g.exclusive() || !g.contiguous()) {
-    Array own = Array::empty(g.dtype(), g.shape());
-    copy_into(g, own);
-    g = std::move(own);
-  }
-  rules.update(g, std::span<const Array>(rest.data(), n.op == Op::put ? 2 : 1), attrs);
-  if (tape[base].dtype == g.dtype()) adjoints.add(base, {std::move(g), false});
-  else add(base, fit(numbers.put({std::move(g), false}), tape.meta(base)));
-  return true;
-}
-
 void AdjointFrame::step(NodeId id) {
   const Node& n = tape[id];
   if (n.has(Node::kFastPath)) return scalar_adjoint(tape, n, id, adjoints.rows);
@@ -130,11 +84,8 @@ void AdjointFrame::step(NodeId id) {
   }
   if (!adjoints.has(id)) return;
   LaneArray g = adjoints.take(id);
-  if (is_elementwise(n.op) ? elementwise_in_place(id, n, g)
-      : kind_of(n.op) == OpKind::structured && !g.batched
-          ? part_in_place(n, g.array) || assignment_in_place(n, g.array)
-          : false)
-    return numbers.release(0);
+  if (adjoints.pulls_part(n)) return adjoints.pull_part(n, std::move(g.array));
+  if (is_elementwise(n.op) && elementwise_in_place(id, n, g)) return numbers.release(0);
   adjoint_step(*this, id, numbers.put(std::move(g)));
   numbers.release(0);
 }

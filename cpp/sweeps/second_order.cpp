@@ -37,6 +37,12 @@ class DualFrame final : public Frame {
     if (kind_of(n.op) == OpKind::leaf && !(n.op == Op::alias && active(n.a))) return;
     const bool has_v = adjoints.has(id), has_t = adjoint_tangents.has(id);
     if (!has_v && !has_t) return;
+    if (adjoint_tangents.pulls_part(n)) {  // linear: value and tangent go the same way
+      if (has_v) adjoints.pull_part(n, adjoints.take(id).array);
+      if (has_t) adjoint_tangents.pull_part(n, adjoint_tangents.take(id).array);
+      if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);
+      return;
+    }
     const Meta m = tape.meta(id);
     const Term v = numbers.put(has_v ? adjoints.take(id)
                                      : LaneArray{Array::zeros(m.dtype, m.shape), false});

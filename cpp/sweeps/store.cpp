@@ -1,6 +1,8 @@
 // Tangents or adjoints of a segment as numbers.
 #include "sweeps/store.hpp"
 
+#include <unordered_map>
+
 #include "base/copy.hpp"
 #include "ops/elementwise.hpp"
 
@@ -91,10 +93,56 @@ Array& NumericStore::writable(NodeId id) {
   return s.array;
 }
 
+bool NumericStore::pulls_part(const Node& n) const {
+  if (batched() || kind_of(n.op) != OpKind::structured) return false;
+  const Rules& rules = rules_of(n.op);
+  const Operand base = tape_.operand(n, 0);
+  if (rules.accumulate) return wants(base) && !tape_[base].has(Node::kScalar);
+  return rules.update && tape_.meta(base).dtype == n.dtype &&
+         tape_.meta(tape_.operand(n, 1)).dtype == n.dtype;
+}
+
+void NumericStore::pull_part(const Node& n, Array g) {
+  const Rules& rules = rules_of(n.op);
+  std::int64_t immediate = 0;
+  const Attrs attrs = tape_.attrs(n, immediate);
+  const Operand base = tape_.operand(n, 0), second = tape_.operand(n, 1);
+  if (rules.accumulate) {
+    std::array<Array, 1> rest;
+    const bool indexed = n.op == Op::gather;
+    if (indexed) rest[0] = tape_.value(second);
+    return rules.accumulate(writable(base), g, std::span<const Array>(rest.data(), indexed), attrs);
+  }
+  const Array index = n.op == Op::put ? tape_.value(tape_.operand(n, 2)) : Array();
+  const Array part = n.op == Op::item_set    ? evaluate(Op::item, {g}, attrs)
+                     : n.op == Op::slice_set ? evaluate(Op::slice, {g}, attrs)
+                                             : evaluate(Op::gather, {g, index}, attrs);
+  Array own = Array::empty(part.dtype(), part.shape());  // the part must not share g's memory
+  copy_into(part, own);
+  const std::array<Array, 2> rest{Array::zeros(part.dtype(), part.shape()), index};
+  if (wants(second)) add(second, {std::move(own), false});
+  if (!wants(base)) return;
+  if (!g.exclusive() || !g.contiguous()) {
+    Array copy = Array::empty(g.dtype(), g.shape());
+    copy_into(g, copy);
+    g = std::move(copy);
+  }
+  rules.update(g, std::span<const Array>(rest.data(), n.op == Op::put ? 2 : 1), attrs);
+  add(base, {std::move(g), false});
+}
+
 std::vector<Array> NumericStore::collect(const std::vector<NodeId>& nodes) {
   std::vector<Array> results;
+  std::unordered_map<NodeId, std::size_t> first;  // an output may be asked for twice
   for (NodeId id : nodes) {
     const Meta m = tape_.meta(id);
+    if (!tape_[id].has(Node::kScalar)) {
+      const auto [seen, is_new] = first.try_emplace(id, results.size());
+      if (!is_new) {
+        results.push_back(copy_in_order(results[seen->second]));
+        continue;
+      }
+    }
     Dims shape = m.shape;
     if (batched()) shape.insert(0, lanes_);
     LaneArray v = holds(id) && has(id) ? take(id) : LaneArray{};
@@ -104,7 +152,6 @@ std::vector<Array> NumericStore::collect(const std::vector<NodeId>& nodes) {
     }
     Array out = v.array ? Array::empty(m.dtype, shape) : Array::zeros(m.dtype, shape);
     if (v.array) copy_into(v.array, out);
-    if (v.array && !tape_[id].has(Node::kScalar)) set(id, std::move(v));  // may be asked for twice
     results.push_back(out);
   }
   return results;

@@ -28,9 +28,16 @@ class NumericStore {
   std::vector<Array> collect(const std::vector<NodeId>& nodes);
   bool batched() const { return lanes_ > 0; }
 
+  // Ops that read or overwrite a part of operand 0 cost the part in an adjoint sweep, not the whole:
+  // true if `pull_part` may do the node (one direction, one dtype).
+  bool pulls_part(const Node& n) const;
+  // Hands the adjoint `g` of such a node on; `g` is used up.
+  void pull_part(const Node& n, Array g);
+
   ScalarRows rows;
 
  private:
+  bool wants(Operand o) const { return holds(o) && tape_[o].op != Op::constant; }
   LaneArray& slot(NodeId id) { return slots_[tape_[id].slot - first_slot_]; }
   const LaneArray& slot(NodeId id) const { return slots_[tape_[id].slot - first_slot_]; }
 

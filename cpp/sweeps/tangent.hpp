@@ -26,7 +26,7 @@ class TangentFrame final : public Frame {
   void run(NodeId begin, NodeId end, const std::vector<NodeId>& outputs, bool second_order) {
     const std::vector<NodeId> last = last_uses(begin, end, outputs);
     for (NodeId id = begin; id < end; ++id) {
-      step(id);
+      if (last.empty() || !overwrite(id, last, begin, second_order)) step(id);
       if (last.empty()) continue;
       const Node& n = tape[id];
       for (int i = 0, count = tape.operand_count(n); i < count; ++i) {
@@ -54,6 +54,27 @@ class TangentFrame final : public Frame {
     for (NodeId o : outputs)
       if (tangents.holds(o)) last[o - begin] = end;
     return last;
+  }
+  // An assignment whose base nobody reads any more: its tangent is overwritten where it lies, at the
+  // cost of the part.
+  bool overwrite(NodeId id, const std::vector<NodeId>& last, NodeId begin, bool second_order) {
+    const Node& n = tape[id];
+    if (tangents.batched() || kind_of(n.op) != OpKind::structured || !rules_of(n.op).update)
+      return false;
+    const Operand base = tape.operand(n, 0), written = tape.operand(n, 1);
+    if (!active(base) || tape[base].dtype != n.dtype || last[base - begin] != id ||
+        (second_order && tape.has_value(base)))
+      return false;
+    std::int64_t immediate = 0;
+    const Attrs attrs = tape.attrs(n, immediate);
+    std::array<Array, 3> in;
+    in[1] = active(written) ? tangents.get(written).array
+                            : Array::zeros(n.dtype, tape.meta(written).shape);
+    if (in[1].dtype() != n.dtype) return false;
+    if (n.op == Op::put) in[2] = tape.value(tape.operand(n, 2));
+    in[0] = tangents.take(base).array;
+    tangents.set(id, {evaluate(n.op, std::span(in.data(), n.op == Op::put ? 3 : 2), attrs), false});
+    return true;
   }
   void step(NodeId id) {
     const Node& n = tape[id];

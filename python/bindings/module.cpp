@@ -31,7 +31,10 @@ py::object inactive_variable(py::handle o) {
 // A Variable of the same value that is no view of this one.
 py::object fresh_copy(py::handle o) {
   require(is_variable(o.ptr()), "a Variable is expected");
-  return py::reinterpret_steal<py::object>(new_variable(value_of(as_variable(o.ptr()))));
+  Variable* v = as_variable(o.ptr());
+  Value value = value_of(v);
+  if (v->alias && v->alias->parent) value.array = contiguous(value.array);  // NumPy copies in C order
+  return py::reinterpret_steal<py::object>(new_variable(std::move(value)));
 }
 
 // One row of the table as Python sees it: name, kind, complex, and the sample interval of each argument.

@@ -11,7 +11,7 @@
 namespace tapegrad {
 
 // A NumPy array taken by reference: if somebody writes to it before the sweep, the derivative would be
-// wrong, so a sample of its bytes is compared.
+// wrong, so a fingerprint of its bytes is compared.
 struct Captured {
   Array array;
   std::uint64_t fingerprint;

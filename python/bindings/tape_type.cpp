@@ -19,6 +19,7 @@ struct TapeHandle {
 NodeId node_of(const TapeHandle& t, py::handle o) {
   if (!is_variable(o.ptr())) return kNoOperand;
   Variable* v = as_variable(o.ptr());
+  peek(v);  // a view may have become active through its parent
   if (v->node == kNoOperand) return kNoOperand;
   if (v->serial != t.session->origin)
     call_python("tapegrad.errors", "recording", py::make_tuple(current_session != nullptr));
@@ -111,7 +112,8 @@ std::vector<RecordedSeed> recorded_seeds_of(TapeHandle& t, const py::sequence& v
     const Meta m = t.tape().meta(id);
     const py::object value = values[i];
     if (!is_variable(value.ptr())) {
-      seeds.push_back({id, {kNoOperand, seed_value(t.tape(), id, value, 0)}});
+      // A copy: the tape keeps it, and the caller may reuse the array for the next direction.
+      seeds.push_back({id, {kNoOperand, copy_in_order(seed_value(t.tape(), id, value, 0))}});
       continue;
     }
     Argument a{value_of(as_variable(value.ptr())), false, true};

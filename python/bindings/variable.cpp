@@ -15,7 +15,10 @@ struct FreeList {
   Variable* items[kCapacity];
   int count = 0;
 };
-thread_local FreeList free_list;
+#ifdef Py_GIL_DISABLED
+thread_local
+#endif
+    FreeList free_list;
 
 Variable* allocate() {
   Variable* v;
@@ -53,6 +56,28 @@ void refresh(Variable* v) {
   ++v->alias->version;
 }
 
+// A view of a view, cut the same way, is cut from the first: chains like `x = x[1:]` stay short.
+bool composes(Op op) { return op == Op::slice || op == Op::reshape || op == Op::transpose; }
+Dims composed(Op op, const Dims& inner, const Dims& outer) {
+  Dims both = outer;
+  if (op == Op::slice)
+    for (std::size_t i = 0; i + 2 < both.size(); i += 3) {
+      both[i] = inner[i] + outer[i] * inner[i + 1];
+      both[i + 1] = outer[i + 1] * inner[i + 1];
+    }
+  if (op == Op::transpose)
+    for (std::size_t i = 0; i < both.size(); ++i)
+      both[i] = inner[static_cast<std::size_t>(outer[i])];
+  return both;
+}
+
+// True if `v` and all it views can be brought up to date: inactive, or of the open recording.
+bool is_readable(const Variable* v) {
+  if (v->node != kNoOperand && !(current_session && v->serial == current_session->serial))
+    return false;
+  return !v->alias || !v->alias->parent || is_readable(as_variable(v->alias->parent));
+}
+
 // The parent's new value when a view of it is given `part`: the cut, undone.
 Value write_through(const Alias& alias, Value parent, Value part) {
   const Dims shape = parent.array.shape();
@@ -64,12 +89,22 @@ Value write_through(const Alias& alias, Value parent, Value part) {
       Dims inverse(alias.attrs.size());
       for (std::size_t i = 0; i < inverse.size(); ++i)
         inverse[static_cast<std::size_t>(alias.attrs[i])] = static_cast<std::int64_t>(i);
-      return apply(Op::transpose, std::span(in + 1, 1), inverse);
+      Value whole = apply(Op::transpose, std::span(in + 1, 1), inverse);
+      whole.array = contiguous(whole.array);  // so that reshapes of the parent stay views
+      return whole;
     }
     default: break;
   }
-  throw Error("assignment destination is read-only: a view made by " +
-              std::string(op_name(alias.op)) + " cannot be written; write to a copy");
+  ensure(false, "require_writable has been called");
+  return {};
+}
+
+// Before any handle is given up: a refused assignment leaves everything as it was.
+void require_writable(const Variable* v) {
+  for (; v->alias && v->alias->parent; v = as_variable(v->alias->parent))
+    if (!composes(v->alias->op))
+      throw Error("assignment destination is read-only: a view made by " +
+                  std::string(op_name(v->alias->op)) + " cannot be written; write to a copy");
 }
 
 }  // namespace
@@ -107,12 +142,20 @@ PyObject* new_view(PyObject* parent, Op op, const Dims& attrs) {
   const Array whole = argument.value.array;
   Value cut = apply(op, std::span(&argument, 1), attrs);
   // A reshape that had to copy is no view, and neither is a part of a scalar.
-  const bool shares = cut.array.ndim() > 0 && cut.array.same_block(whole);
+  const bool part = op == Op::real || op == Op::imag;
+  const bool shares = cut.array.size() > 0 && whole.ndim() > 0 &&
+                      (part ? whole.dtype() == DType::c128 : cut.array.same_block(whole));
   PyObject* result = new_variable(std::move(cut));
   if (!shares) return result;
+  Dims how = attrs;
+  while (p->alias && p->alias->parent && p->alias->op == op && composes(op)) {
+    how = composed(op, p->alias->attrs, how);
+    parent = p->alias->parent;
+    p = as_variable(parent);
+  }
   if (!p->alias) p->alias = new Alias;
   Py_INCREF(parent);
-  as_variable(result)->alias = new Alias{0, parent, p->alias->version, op, attrs};
+  as_variable(result)->alias = new Alias{0, parent, p->alias->version, op, how};
   return result;
 }
 
@@ -128,7 +171,7 @@ Value value_of(Variable* v) {
 }
 
 Array peek(Variable* v) {
-  if (current_session && v->serial == current_session->serial) refresh(v);
+  if (is_readable(v)) refresh(v);
   return v->array ? Array::borrow(v->array) : Array::scalar(v->scalar);
 }
 
@@ -218,6 +261,7 @@ Value apply(Op op, std::span<Argument> in, Attrs attrs) {
 }
 
 void assign(Variable* v, Value value) {
+  require_writable(v);
   if (v->alias && v->alias->parent) {
     Variable* parent = as_variable(v->alias->parent);
     if (v->array) Array::adopt(std::exchange(v->array, nullptr));  // no second handle on the parent's memory
@@ -226,6 +270,8 @@ void assign(Variable* v, Value value) {
     if (parent->array) Array::adopt(std::exchange(parent->array, nullptr));
     assign(parent, write_through(*v->alias, std::move(whole), value));
     v->alias->parent_version = parent->alias->version;
+    // Of the written value only the node is kept: the array stays a view, laid out as it was.
+    value.array = evaluate(v->alias->op, {value_of(parent).array}, v->alias->attrs);
   }
   set_value(v, std::move(value));
   if (v->alias) ++v->alias->version;

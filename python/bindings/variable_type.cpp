@@ -32,7 +32,10 @@ PyObject* get_nbytes(PyObject* self, void*) {
   return guarded([&] { return PyLong_FromLongLong(peek(as_variable(self)).nbytes()); });
 }
 PyObject* get_active(PyObject* self, void*) {
-  return PyBool_FromLong(as_variable(self)->node != kNoOperand);
+  return guarded([&] {
+    peek(as_variable(self));  // a view may have become active through its parent
+    return PyBool_FromLong(as_variable(self)->node != kNoOperand);
+  });
 }
 PyObject* get_transposed(PyObject* self, void*) {
   return guarded([&]() -> PyObject* {
@@ -85,6 +88,7 @@ PyObject* view_method(PyObject* self, PyObject* args) {
 PyObject* to_array(PyObject* self, PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
     Variable* v = as_variable(self);
+    peek(v);
     if (v->node != kNoOperand) call_python("tapegrad.errors", "detached_array", py::make_tuple());
     return array_to_numpy(value_of(v).array, false);
   });
