@@ -23,11 +23,11 @@ class Array {
     DType dtype;
     bool contiguous;
     char* data;
-    Object* base = nullptr;                // whose memory this views
-    void (*release)(void*) = nullptr;      // foreign memory: called with `owner` at the end
+    Object* base = nullptr;            // whose memory this views
+    void (*release)(void*) = nullptr;  // foreign memory: called with `owner` at the end
     void* owner = nullptr;
-    std::size_t bytes = 0;                 // own memory taken from the cache, 0 otherwise
-    Dims shape, strides;                   // strides in bytes
+    std::size_t bytes = 0;  // own memory taken from the cache, 0 otherwise
+    Dims shape, strides;    // strides in bytes
   };
 
  public:

@@ -1,5 +1,6 @@
-// Memory of arrays. Small blocks come from malloc; from a page on they are kept for the next array of
-// their size, because fresh pages cost more than the arithmetic done on them. Called by Array only.
+// Memory of arrays. Small blocks come from malloc; from a page on they are kept for the next array
+// of their size, because fresh pages cost more than the arithmetic done on them. Called by Array
+// only.
 #pragma once
 
 #include <algorithm>

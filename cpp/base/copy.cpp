@@ -136,7 +136,9 @@ Array empty_in_order(DType dtype, const Array& like) {
   const std::size_t n = like.shape().size();
   Dims axes(n), shape(n), strides(n);  // axes by falling stride
   for (std::size_t i = 0; i < n; ++i) axes[i] = static_cast<std::int64_t>(i);
-  auto stride = [&](std::int64_t i) { return std::abs(like.strides()[static_cast<std::size_t>(i)]); };
+  auto stride = [&](std::int64_t i) {
+    return std::abs(like.strides()[static_cast<std::size_t>(i)]);
+  };
   std::stable_sort(axes.begin(), axes.end(),
                    [&](std::int64_t i, std::int64_t j) { return stride(i) > stride(j); });
   for (std::size_t i = 0; i < n; ++i) shape[i] = like.shape()[static_cast<std::size_t>(axes[i])];

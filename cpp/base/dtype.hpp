@@ -51,7 +51,8 @@ constexpr DType promote(DType a, DType b) {
   return DType::f64;
 }
 
-// Calls f with a value of the element type: `dispatch(t, [&](auto zero) { using T = decltype(zero); })`.
+// Calls f with a value of the element type: `dispatch(t, [&](auto zero) { using T = decltype(zero);
+// })`.
 template <class F>
 decltype(auto) dispatch(DType t, F&& f) {
   switch (t) {

@@ -23,13 +23,16 @@ struct SingularMatrix : Error {
 };
 
 inline void require(bool condition, const char* message) {
-  if (!condition) [[unlikely]] throw Error(message);
+  if (!condition) [[unlikely]]
+    throw Error(message);
 }
 inline void require(bool condition, const std::string& message) {
-  if (!condition) [[unlikely]] throw Error(message);
+  if (!condition) [[unlikely]]
+    throw Error(message);
 }
 inline void ensure(bool condition, const char* message) {
-  if (!condition) [[unlikely]] throw std::logic_error(std::string("tapegrad defect: ") + message);
+  if (!condition) [[unlikely]]
+    throw std::logic_error(std::string("tapegrad defect: ") + message);
 }
 
 }  // namespace tapegrad

@@ -1,5 +1,5 @@
-// Growing flat storage for plain records. Grows by realloc, which large blocks on Linux do by moving
-// pages and not bytes: recording stays linear in time and the peak is what is used.
+// Growing flat storage for plain records. Grows by realloc, which large blocks on Linux do by
+// moving pages and not bytes: recording stays linear in time and the peak is what is used.
 #pragma once
 
 #include <cstddef>
@@ -34,12 +34,14 @@ class Flat {
   T& back() { return data_[size_ - 1]; }
 
   void push(const T& v) {
-    if (size_ == capacity_) [[unlikely]] grow(size_ + 1);
+    if (size_ == capacity_) [[unlikely]]
+      grow(size_ + 1);
     data_[size_++] = v;
   }
   // Room for n more, uninitialised; returns the first.
   T* extend(std::size_t n) {
-    if (size_ + n > capacity_) [[unlikely]] grow(size_ + n);
+    if (size_ + n > capacity_) [[unlikely]]
+      grow(size_ + n);
     T* first = data_ + size_;
     size_ += n;
     return first;

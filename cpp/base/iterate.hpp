@@ -1,5 +1,5 @@
-// Walks several broadcast strided arrays together as a sequence of one-dimensional runs, in the shape
-// of NumPy's inner loops. Everything elementwise goes through here.
+// Walks several broadcast strided arrays together as a sequence of one-dimensional runs, in the
+// shape of NumPy's inner loops. Everything elementwise goes through here.
 #pragma once
 
 #include <array>
@@ -59,8 +59,8 @@ void sort_axes(Dims& shape, std::array<Walker, N>& walkers) {
     }
 }
 
-// Calls f(pointers, count, strides) for each run. Neighbouring axes that every array walks as one are
-// merged; the last axis left is the run.
+// Calls f(pointers, count, strides) for each run. Neighbouring axes that every array walks as one
+// are merged; the last axis left is the run.
 template <std::size_t N, class F>
 void for_each_run(Dims shape, std::array<Walker, N> walkers, F&& f) {
   sort_axes(shape, walkers);
@@ -71,8 +71,7 @@ void for_each_run(Dims shape, std::array<Walker, N> walkers, F&& f) {
     if (shape[d] == 0) return;
     if (shape[d] == 1) continue;
     bool merge = axes > 0;
-    for (auto& w : walkers)
-      merge = merge && w.strides[axes - 1] == w.strides[d] * shape[d];
+    for (auto& w : walkers) merge = merge && w.strides[axes - 1] == w.strides[d] * shape[d];
     if (merge) {
       shape[axes - 1] *= shape[d];
       for (auto& w : walkers) w.strides[axes - 1] = w.strides[d];

@@ -1,6 +1,7 @@
-// What a sweep computes with. A rule is written once in terms of other ops; running it in the algebra
-// of numbers computes, in the algebra of nodes it appends to a tape, in dual numbers it gives the
-// tangent of a derivative. Terms are what rules handle; their operators come from the table.
+// What a sweep computes with. A rule is written once in terms of other ops; running it in the
+// algebra of numbers computes, in the algebra of nodes it appends to a tape, in dual numbers it
+// gives the tangent of a derivative. Terms are what rules handle; their operators come from the
+// table.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
-// BLAS and LAPACK as a table of Fortran function pointers, 32-bit integers, column-major. The bindings
-// fill it from scipy.linalg.cython_blas and cython_lapack; without Python products use plain loops
-// and linear algebra says that it has no LAPACK.
+// BLAS and LAPACK as a table of Fortran function pointers, 32-bit integers, column-major. The
+// bindings fill it from scipy.linalg.cython_blas and cython_lapack; without Python products use
+// plain loops and linear algebra says that it has no LAPACK.
 #pragma once
 
 #include "base/dtype.hpp"

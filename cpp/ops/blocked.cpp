@@ -48,7 +48,8 @@ void logaddexp_pull(char** p, const std::intptr_t* n, const std::intptr_t* s, vo
       t[i] = at(p[other], first + i, s[other]) - at(p[own], first + i, s[own]);
     map_in_place(Op::exp, t, count);
     for (std::intptr_t i = 0; i < count; ++i) {
-      const double c = plain::scale(at(p[kPullAdjoint], first + i, s[kPullAdjoint]), 1 / (1 + t[i]));
+      const double c =
+          plain::scale(at(p[kPullAdjoint], first + i, s[kPullAdjoint]), 1 / (1 + t[i]));
       double& out = *reinterpret_cast<double*>(p[kPullOut] + (first + i) * s[kPullOut]);
       if constexpr (accumulate) out += c;
       else out = c;
@@ -69,7 +70,8 @@ void logaddexp_pull2(char** p, const std::intptr_t* n, const std::intptr_t* s, v
     map_in_place(Op::exp, t, count);
     for (std::intptr_t i = 0; i < count; ++i) {
       const std::intptr_t j = first + i;
-      const double e = 1 / (1 + t[i]), rest = 1 / (1 + 1 / t[i]);  // rest = 1 - e without cancelling
+      const double e = 1 / (1 + t[i]),
+                   rest = 1 / (1 + 1 / t[i]);  // rest = 1 - e without cancelling
       const double e_t = e * rest * (element(own + 1, j) - element(other + 1, j));
       const double g = element(kPull2Adjoint, j), gt = element(kPull2AdjointT, j);
       double& out = *reinterpret_cast<double*>(p[kPull2Out] + j * s[kPull2Out]);

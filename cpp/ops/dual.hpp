@@ -11,11 +11,13 @@ struct Dual {
   T v{}, t{};
   constexpr Dual() = default;
   constexpr explicit Dual(T value) : v(value) {}
-  constexpr explicit Dual(int value) requires(!std::is_same_v<T, int>) : v(static_cast<T>(value)) {}
+  constexpr explicit Dual(int value)
+    requires(!std::is_same_v<T, int>)
+      : v(static_cast<T>(value)) {}
   constexpr Dual(T value, T tangent) : v(value), t(tangent) {}
 };
-// True where the compiler sees that a tangent is zero, as that of every literal of a formula: then it
-// drops the products that IEEE arithmetic would not let it drop.
+// True where the compiler sees that a tangent is zero, as that of every literal of a formula: then
+// it drops the products that IEEE arithmetic would not let it drop.
 #if defined(__GNUC__)
 #define TAPEGRAD_NO_TANGENT(t) (__builtin_constant_p(t) && (t) == 0)
 #else
@@ -52,29 +54,37 @@ Dual<T> operator/(const Dual<T>& a, const Dual<T>& b) {
 }
 #undef TAPEGRAD_NO_TANGENT
 template <class T>
-Dual<T>& operator+=(Dual<T>& a, const Dual<T>& b) { return a = a + b; }
+Dual<T>& operator+=(Dual<T>& a, const Dual<T>& b) {
+  return a = a + b;
+}
 template <class T>
-bool operator==(const Dual<T>& a, const Dual<T>& b) { return a.v == b.v; }
+bool operator==(const Dual<T>& a, const Dual<T>& b) {
+  return a.v == b.v;
+}
 template <class T>
-bool operator>(const Dual<T>& a, const Dual<T>& b) { return a.v > b.v; }
+bool operator>(const Dual<T>& a, const Dual<T>& b) {
+  return a.v > b.v;
+}
 template <class T>
-bool operator<(const Dual<T>& a, const Dual<T>& b) { return a.v < b.v; }
+bool operator<(const Dual<T>& a, const Dual<T>& b) {
+  return a.v < b.v;
+}
 
-#define UNARY(name, ...)                                                                   \
-  template <class T>                                                                       \
-  Dual<T> name(const Dual<T>& x) {                                                         \
-    const T r = math::name(x.v);                                                           \
+#define UNARY(name, ...)                                                                      \
+  template <class T>                                                                          \
+  Dual<T> name(const Dual<T>& x) {                                                            \
+    const T r = math::name(x.v);                                                              \
     return {r, plain::scale(x.t, math::Formula<Op::name>::template partial<0>(x.v, T(), r))}; \
   }
-#define BINARY(name, ...)                                                             \
-  template <class T>                                                                  \
-  Dual<T> name(const Dual<T>& x, const Dual<T>& y) {                                  \
-    using F = math::Formula<Op::name>;                                                \
-    const T r = math::name(x.v, y.v);                                                 \
-    T t{};                                                                            \
-    if (x.t != T(0)) t = t + x.t * F::template partial<0>(x.v, y.v, r);               \
-    if (y.t != T(0)) t = t + y.t * F::template partial<1>(x.v, y.v, r);               \
-    return {r, t};                                                                    \
+#define BINARY(name, ...)                                               \
+  template <class T>                                                    \
+  Dual<T> name(const Dual<T>& x, const Dual<T>& y) {                    \
+    using F = math::Formula<Op::name>;                                  \
+    const T r = math::name(x.v, y.v);                                   \
+    T t{};                                                              \
+    if (x.t != T(0)) t = t + x.t * F::template partial<0>(x.v, y.v, r); \
+    if (y.t != T(0)) t = t + y.t * F::template partial<1>(x.v, y.v, r); \
+    return {r, t};                                                      \
   }
 #include "ops/elementwise.def"
 

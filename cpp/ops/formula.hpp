@@ -1,5 +1,5 @@
-// The table as C++: Formula<op> holds value and partials, generic in the scalar type. Plain types are
-// handled here, duals, probes, terms and Var in headers of their own that read the same table.
+// The table as C++: Formula<op> holds value and partials, generic in the scalar type. Plain types
+// are handled here, duals, probes, terms and Var in headers of their own that read the same table.
 #pragma once
 
 #include "base/dtype.hpp"
@@ -9,13 +9,13 @@
 namespace tapegrad::math {
 
 // First all functions of the table are declared for plain types, because formulas use each other.
-#define UNARY(name, ...)   \
-  double name(double x);   \
-  float name(float x);     \
+#define UNARY(name, ...) \
+  double name(double x); \
+  float name(float x);   \
   Complex name(Complex x);
-#define BINARY(name, ...)              \
-  double name(double x, double y);     \
-  float name(float x, float y);        \
+#define BINARY(name, ...)          \
+  double name(double x, double y); \
+  float name(float x, float y);    \
   Complex name(Complex x, Complex y);
 #include "ops/elementwise.def"
 
@@ -33,34 +33,34 @@ enum class Field : std::uint8_t { R, C };
 template <Op op>
 struct Formula;
 
-#define UNARY(name, field, value_, dx_, low, high)                                    \
-  template <>                                                                         \
-  struct Formula<Op::name> {                                                          \
-    static constexpr bool complex = Field::field == Field::C;                         \
-    template <class T>                                                                \
-    static T value(const T& x) {                                                      \
-      return value_;                                                                  \
-    }                                                                                 \
-    template <int operand, class T>                                                   \
+#define UNARY(name, field, value_, dx_, low, high)                                     \
+  template <>                                                                          \
+  struct Formula<Op::name> {                                                           \
+    static constexpr bool complex = Field::field == Field::C;                          \
+    template <class T>                                                                 \
+    static T value(const T& x) {                                                       \
+      return value_;                                                                   \
+    }                                                                                  \
+    template <int operand, class T>                                                    \
     static constexpr T partial([[maybe_unused]] const T& x, [[maybe_unused]] const T&, \
-                               [[maybe_unused]] const T& r) {                         \
-      return dx_;                                                                     \
-    }                                                                                 \
+                               [[maybe_unused]] const T& r) {                          \
+      return dx_;                                                                      \
+    }                                                                                  \
   };
-#define BINARY(name, field, value_, dx_, dy_, lowx, highx, lowy, highy)                 \
-  template <>                                                                           \
-  struct Formula<Op::name> {                                                            \
-    static constexpr bool complex = Field::field == Field::C;                           \
-    template <class T>                                                                  \
-    static T value(const T& x, [[maybe_unused]] const T& y) {                           \
-      return value_;                                                                    \
-    }                                                                                   \
-    template <int operand, class T>                                                     \
+#define BINARY(name, field, value_, dx_, dy_, lowx, highx, lowy, highy)                  \
+  template <>                                                                            \
+  struct Formula<Op::name> {                                                             \
+    static constexpr bool complex = Field::field == Field::C;                            \
+    template <class T>                                                                   \
+    static T value(const T& x, [[maybe_unused]] const T& y) {                            \
+      return value_;                                                                     \
+    }                                                                                    \
+    template <int operand, class T>                                                      \
     static constexpr T partial([[maybe_unused]] const T& x, [[maybe_unused]] const T& y, \
-                               [[maybe_unused]] const T& r) {                           \
-      if constexpr (operand == 0) return dx_;                                           \
-      else return dy_;                                                                  \
-    }                                                                                   \
+                               [[maybe_unused]] const T& r) {                            \
+      if constexpr (operand == 0) return dx_;                                            \
+      else return dy_;                                                                   \
+    }                                                                                    \
   };
 #include "ops/elementwise.def"
 
@@ -71,13 +71,13 @@ T value(const Args&... args) {
   else return Formula<op>::value(args...);
 }
 
-#define UNARY(name, ...)                                                        \
-  inline double name(double x) { return value<Op::name, double>(x); }           \
-  inline float name(float x) { return value<Op::name, float>(x); }              \
+#define UNARY(name, ...)                                              \
+  inline double name(double x) { return value<Op::name, double>(x); } \
+  inline float name(float x) { return value<Op::name, float>(x); }    \
   inline Complex name(Complex x) { return value<Op::name, Complex>(x); }
-#define BINARY(name, ...)                                                                   \
-  inline double name(double x, double y) { return value<Op::name, double>(x, y); }          \
-  inline float name(float x, float y) { return value<Op::name, float>(x, y); }              \
+#define BINARY(name, ...)                                                          \
+  inline double name(double x, double y) { return value<Op::name, double>(x, y); } \
+  inline float name(float x, float y) { return value<Op::name, float>(x, y); }     \
   inline Complex name(Complex x, Complex y) { return value<Op::name, Complex>(x, y); }
 #include "ops/elementwise.def"
 
@@ -118,8 +118,7 @@ constexpr Probe over(Probe a, Probe b) { return unite(a, b); }
 #include "ops/elementwise.def"
 
 template <Op op, int operand>
-inline constexpr Probe probe =
-    math::Formula<op>::template partial<operand>(Probe(unsigned{kNeedsX}), Probe(unsigned{kNeedsY}),
-                                                 Probe(unsigned{kNeedsResult}));
+inline constexpr Probe probe = math::Formula<op>::template partial<operand>(
+    Probe(unsigned{kNeedsX}), Probe(unsigned{kNeedsY}), Probe(unsigned{kNeedsResult}));
 
 }  // namespace tapegrad

@@ -33,8 +33,8 @@ void binary(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
         math::value<op, T>(load<T>(p[0] + i * s[0]), load<T>(p[1] + i * s[1]));
 }
 
-// One run of a pull where adjoint, x and y are contiguous (kG, kX, kY) or one repeated number, and the
-// rest is contiguous.
+// One run of a pull where adjoint, x and y are contiguous (kG, kX, kY) or one repeated number, and
+// the rest is contiguous.
 template <Op op, int operand, class T, bool accumulate, bool kG, bool kX, bool kY>
 void pull_run(char** p, std::intptr_t n) {
   constexpr unsigned needs = probe<op, operand>.needs;
@@ -115,14 +115,16 @@ void pull2_block(T* const* p, std::intptr_t n) {
   }
 }
 
-// Arguments that do not lie contiguously (constants, zero tangents, transposes) go through blocks in
-// L1, so that the arithmetic is one vector loop whatever the strides.
+// Arguments that do not lie contiguously (constants, zero tangents, transposes) go through blocks
+// in L1, so that the arithmetic is one vector loop whatever the strides.
 template <Op op, int operand, class T, bool accumulate>
 void pull2(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
   constexpr std::intptr_t kBlock = 256, w = sizeof(T);
   alignas(64) T buffers[kPull2Args][kBlock];
   T* at[kPull2Args];
-  auto element = [&](int k, std::intptr_t i) -> T& { return *reinterpret_cast<T*>(p[k] + i * s[k]); };
+  auto element = [&](int k, std::intptr_t i) -> T& {
+    return *reinterpret_cast<T*>(p[k] + i * s[k]);
+  };
   for (int k = 0; k < kPull2Args; ++k)
     if (s[k] == 0) std::fill_n(at[k] = buffers[k], std::min(*n, kBlock), element(k, 0));
   for (std::intptr_t first = 0; first < *n; first += kBlock) {
@@ -144,10 +146,10 @@ void pull2(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
 template <class T>
 void fill_values(Kernel* column) {
   auto exists = []<Op op>() { return !std::is_same_v<T, Complex> || math::Formula<op>::complex; };
-#define UNARY(name, ...)                             \
+#define UNARY(name, ...)                                \
   if constexpr (exists.template operator()<Op::name>()) \
     column[static_cast<int>(Op::name)].value = unary<Op::name, T>;
-#define BINARY(name, ...)                            \
+#define BINARY(name, ...)                               \
   if constexpr (exists.template operator()<Op::name>()) \
     column[static_cast<int>(Op::name)].value = binary<Op::name, T>;
 #include "ops/elementwise.def"

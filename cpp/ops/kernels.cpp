@@ -36,9 +36,8 @@ struct Table {
   void fill_comparisons(DType dtype) {
     auto& column = columns[static_cast<int>(dtype)];
     auto set = [&]<class C>(Op op, C) { column[static_cast<int>(op)].value = comparison<T, C>; };
-#define COMPARISON(name, value_)                 \
-  if constexpr (requires(T x, T y) { value_; }) \
-    set(Op::name, [](T x, T y) { return value_; });
+#define COMPARISON(name, value_) \
+  if constexpr (requires(T x, T y) { value_; }) set(Op::name, [](T x, T y) { return value_; });
 #include "ops/elementwise.def"
   }
 };
@@ -53,13 +52,13 @@ Kernel& kernel(Op op, DType dtype) {
 
 const PartialInfo& partial_info(Op op) {
   static const PartialInfo rows[] = {
-#define UNARY(name, ...)            \
-  {{probe<Op::name, 0>.needs, 0},   \
+#define UNARY(name, ...)                \
+  {{probe<Op::name, 0>.needs, 0},       \
    {probe<Op::name, 0>.literal, false}, \
    {probe<Op::name, 0>.value, 0}},
-#define BINARY(name, ...)                                         \
-  {{probe<Op::name, 0>.needs, probe<Op::name, 1>.needs},          \
-   {probe<Op::name, 0>.literal, probe<Op::name, 1>.literal},      \
+#define BINARY(name, ...)                                    \
+  {{probe<Op::name, 0>.needs, probe<Op::name, 1>.needs},     \
+   {probe<Op::name, 0>.literal, probe<Op::name, 1>.literal}, \
    {probe<Op::name, 0>.value, probe<Op::name, 1>.value}},
 #define COMPARISON(name, value) {{0, 0}, {true, true}, {0, 0}},
 #include "ops/elementwise.def"

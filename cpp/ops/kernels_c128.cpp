@@ -18,7 +18,7 @@ void put(Kernel* column) {
 void fill_c128(Kernel* column) {
   loops::fill_values<Complex>(column);
 #define UNARY(name, ...) put<Op::name, 0>(column);
-#define BINARY(name, ...)    \
+#define BINARY(name, ...)   \
   put<Op::name, 0>(column); \
   put<Op::name, 1>(column);
 #include "ops/elementwise.def"

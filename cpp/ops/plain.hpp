@@ -42,7 +42,8 @@ T log2(const T& x) {
 template <class T>
 T log1p(const T& x) {
   if constexpr (is_real<T>) return std::log1p(x);
-  else return {0.5 * std::log1p(x.real() * (2 + x.real()) + x.imag() * x.imag()), std::arg(1.0 + x)};
+  else
+    return {0.5 * std::log1p(x.real() * (2 + x.real()) + x.imag() * x.imag()), std::arg(1.0 + x)};
 }
 template <class T>
 T logaddexp(T x, T y) {
@@ -89,8 +90,9 @@ T scale(const T& adjoint, const T& partial) {
   return adjoint == T(0) ? T(0) : adjoint * partial;
 }
 
-// n-th derivative of sin(pi x) / (pi x). From x f = sin(pi x) / pi: x f_n + n f_{n-1} = g_n; near 0,
-// where that recurrence cancels, the power series sum (-1)^k pi^2k x^(2k-n) (2k)!/((2k-n)! (2k+1)!).
+// n-th derivative of sin(pi x) / (pi x). From x f = sin(pi x) / pi: x f_n + n f_{n-1} = g_n; near
+// 0, where that recurrence cancels, the power series sum (-1)^k pi^2k x^(2k-n) (2k)!/((2k-n)!
+// (2k+1)!).
 template <class T>
 T sinc_derivative(T order, T x_) {
   const int n = static_cast<int>(order);
@@ -98,8 +100,7 @@ T sinc_derivative(T order, T x_) {
   const double z = pi * x;
   if (std::abs(z) > n + 1.0) {
     double f = std::sin(z) / z;
-    for (int k = 1; k <= n; ++k)
-      f = (std::pow(pi, k - 1) * std::sin(z + k * pi / 2) - k * f) / x;
+    for (int k = 1; k <= n; ++k) f = (std::pow(pi, k - 1) * std::sin(z + k * pi / 2) - k * f) / x;
     return T(f);
   }
   const int first = (n + 1) / 2;

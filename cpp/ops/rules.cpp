@@ -17,9 +17,10 @@ const Rules& rules_of(Op op) {
 Term linear_tangent(Rule& rule) {
   std::vector<Term> tangents(rule.arity);
   for (int i = 0; i < rule.arity; ++i)
-    tangents[i] = rule.active(i) ? rule.tangent(i)
-                                 : rule.algebra.constant(Array::zeros(rule.in_meta(i).dtype,
-                                                                      rule.in_meta(i).shape));
+    tangents[i] =
+        rule.active(i)
+            ? rule.tangent(i)
+            : rule.algebra.constant(Array::zeros(rule.in_meta(i).dtype, rule.in_meta(i).shape));
   return rule.algebra.apply(rule.op, tangents, rule.attrs);
 }
 

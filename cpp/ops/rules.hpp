@@ -1,5 +1,5 @@
-// The rules of structured ops: what a family file defines for each op, and the view of a node that a
-// rule works on.
+// The rules of structured ops: what a family file defines for each op, and the view of a node that
+// a rule works on.
 #pragma once
 
 #include "ops/algebra.hpp"
@@ -12,12 +12,12 @@ class Rule {
   Rule(Algebra& algebra, Op op, Attrs attrs, int arity)
       : algebra(algebra), op(op), attrs(attrs), arity(arity) {}
   virtual ~Rule() = default;
-  virtual Term in(int i) = 0;            // value of operand i; the op must have declared the need
-  virtual Term out() = 0;                // value of the result; likewise
+  virtual Term in(int i) = 0;  // value of operand i; the op must have declared the need
+  virtual Term out() = 0;      // value of the result; likewise
   virtual Meta in_meta(int i) const = 0;
   virtual Meta out_meta() const = 0;
-  virtual bool active(int i) const = 0;  // tangent: has one; adjoint: wants one
-  virtual Term tangent(int i) = 0;       // of an active operand
+  virtual bool active(int i) const = 0;            // tangent: has one; adjoint: wants one
+  virtual Term tangent(int i) = 0;                 // of an active operand
   virtual void add(int i, Term contribution) = 0;  // to the adjoint of an active operand
 
   Algebra& algebra;
@@ -40,8 +40,8 @@ struct Rules {
   // Shape and dtype of the result; raises Error for shapes that do not fit.
   Meta (*shape)(std::span<const Meta> in, Attrs attrs);
 
-  // Value, exactly one of: fill `out`; re-index without copying; overwrite a part of operand 0, which
-  // is done in place when the caller gave up its handle.
+  // Value, exactly one of: fill `out`; re-index without copying; overwrite a part of operand 0,
+  // which is done in place when the caller gave up its handle.
   void (*value)(std::span<const Array> in, Attrs attrs, const Array& out) = nullptr;
   Array (*view)(const Array& in, Attrs attrs) = nullptr;
   void (*update)(const Array& base, std::span<const Array> rest, Attrs attrs) = nullptr;
@@ -53,8 +53,8 @@ struct Rules {
   Lanes lanes = Lanes::loop;
   void (*shift)(Attrs attrs, const Meta& in, Dims& shifted) = nullptr;
 
-  // Optional, for ops that touch a part of operand 0: add the adjoint of the result into an adjoint of
-  // operand 0 that exists, at the cost of the part.
+  // Optional, for ops that touch a part of operand 0: add the adjoint of the result into an adjoint
+  // of operand 0 that exists, at the cost of the part.
   void (*accumulate)(const Array& into, const Array& adjoint, std::span<const Array> rest,
                      Attrs attrs) = nullptr;
 };
@@ -72,8 +72,8 @@ namespace rules {
 #include "ops/structured.def"
 }  // namespace rules
 
-// Applies any op to arrays: dtype promotion, broadcasting, allocation, value. For an op that updates,
-// operand 0 is written in place if `in[0]` is its only handle.
+// Applies any op to arrays: dtype promotion, broadcasting, allocation, value. For an op that
+// updates, operand 0 is written in place if `in[0]` is its only handle.
 Array evaluate(Op op, std::span<Array> in, Attrs attrs);
 inline Array evaluate(Op op, std::initializer_list<Array> in, Attrs attrs = {}) {
   std::array<Array, 4> copy;

@@ -17,15 +17,15 @@ bool is(Term a, double v) { return a.is_literal() && a.literal == v; }
 }  // namespace
 
 // All-literal terms fold; the rest goes to the algebra.
-#define UNARY(name, ...)                                            \
-  Term name(Term x) {                                               \
-    if (x.is_literal()) return Term(math::name(x.literal));         \
-    return x.algebra->apply(Op::name, {x});                         \
+#define UNARY(name, ...)                                    \
+  Term name(Term x) {                                       \
+    if (x.is_literal()) return Term(math::name(x.literal)); \
+    return x.algebra->apply(Op::name, {x});                 \
   }
-#define BINARY(name, ...)                                                           \
-  Term name(Term x, Term y) {                                                       \
+#define BINARY(name, ...)                                                                \
+  Term name(Term x, Term y) {                                                            \
     if (x.is_literal() && y.is_literal()) return Term(math::name(x.literal, y.literal)); \
-    return algebra_of(x, y).apply(Op::name, {x, y});                                \
+    return algebra_of(x, y).apply(Op::name, {x, y});                                     \
   }
 #include "ops/elementwise.def"
 
@@ -41,10 +41,10 @@ Term operator*(Term a, Term b) {
 }
 Term operator/(Term a, Term b) { return is(b, 1) ? a : divide(a, b); }
 
-#define COMPARISON_OPERATOR(symbol, name)                                             \
-  Term operator symbol(Term a, Term b) {                                              \
+#define COMPARISON_OPERATOR(symbol, name)                                                  \
+  Term operator symbol(Term a, Term b) {                                                   \
     if (a.is_literal() && b.is_literal()) return Term(a.literal symbol b.literal ? 1 : 0); \
-    return algebra_of(a, b).apply(Op::name, {a, b});                                  \
+    return algebra_of(a, b).apply(Op::name, {a, b});                                       \
   }
 COMPARISON_OPERATOR(==, equal)
 COMPARISON_OPERATOR(>, greater)
@@ -63,9 +63,9 @@ Term partial_term(Op op, int operand, Term x, Term y, Term r) {
   switch (op) {
 #define UNARY(name, ...) \
   case Op::name: return math::Formula<Op::name>::partial<0>(x, y, r);
-#define BINARY(name, ...)                                                       \
-  case Op::name:                                                                \
-    return operand == 0 ? math::Formula<Op::name>::partial<0>(x, y, r)          \
+#define BINARY(name, ...)                                              \
+  case Op::name:                                                       \
+    return operand == 0 ? math::Formula<Op::name>::partial<0>(x, y, r) \
                         : math::Formula<Op::name>::partial<1>(x, y, r);
 #include "ops/elementwise.def"
     default: return Term(0);
@@ -100,7 +100,8 @@ Term transpose(Term x, const Dims& permutation) {
 }
 Term swap_last_axes(Term x) {
   Dims permutation(x.algebra->meta(x).shape.size());
-  for (std::size_t i = 0; i < permutation.size(); ++i) permutation[i] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < permutation.size(); ++i)
+    permutation[i] = static_cast<std::int64_t>(i);
   std::swap(permutation[permutation.size() - 1], permutation[permutation.size() - 2]);
   return transpose(x, permutation);
 }

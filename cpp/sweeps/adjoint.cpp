@@ -16,9 +16,7 @@ class AdjointFrame final : public Frame {
   Term lift(Operand o) override {
     return is_constant(o) ? Term(tape.constant(o)) : numbers.constant(tape.value(o));
   }
-  bool active(Operand o) const override {
-    return adjoints.holds(o) && tape[o].op != Op::constant;
-  }
+  bool active(Operand o) const override { return adjoints.holds(o) && tape[o].op != Op::constant; }
   void add(NodeId id, Term t) override {
     if (!t.is_literal()) return adjoints.add(id, numbers.get(t));
     const Meta m = tape.meta(id);
@@ -35,8 +33,8 @@ class AdjointFrame final : public Frame {
   void pull_into(NodeId id, const Node& n, int i, const Array& g);
 };
 
-// One contribution of an elementwise node whose operand has the shape and dtype of the result: added
-// into the operand's adjoint by one fused loop.
+// One contribution of an elementwise node whose operand has the shape and dtype of the result:
+// added into the operand's adjoint by one fused loop.
 void AdjointFrame::pull_into(NodeId id, const Node& n, int i, const Array& g) {
   const Operand o = i == 0 ? n.a : n.b;
   const PartialInfo& info = partial_info(n.op);
@@ -46,8 +44,9 @@ void AdjointFrame::pull_into(NodeId id, const Node& n, int i, const Array& g) {
     if (!(needs & need)) return Array();
     return is_constant(v) ? Array::full(n.dtype, {}, tape.constant(v)) : tape.value(v);
   };
-  const PullArgs args{n.op, i, g, value(kNeedsX, n.a), value(kNeedsY, n.b),
-                      value(kNeedsResult, id), {}, {}, {}, {}};
+  const PullArgs args{
+      n.op, i,  g, value(kNeedsX, n.a), value(kNeedsY, n.b), value(kNeedsResult, id), {},
+      {},   {}, {}};
   if (adjoints.has(o)) return pull(args, adjoints.writable(o), true);
   Array out = Array::empty(n.dtype, g.shape());
   pull(args, out, false);

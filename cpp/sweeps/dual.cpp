@@ -12,7 +12,9 @@ class LooseRule final : public Rule {
   LooseRule(Algebra& algebra, Op op, Attrs attrs, std::span<const Term> in, Term out,
             std::span<const std::optional<Term>> tangents)
       : Rule(algebra, op, attrs, static_cast<int>(in.size())),
-        in_(in), out_(out), tangents_(tangents) {}
+        in_(in),
+        out_(out),
+        tangents_(tangents) {}
   Term in(int i) override { return in_[i]; }
   Term out() override { return out_; }
   Meta in_meta(int i) const override { return algebra.meta(in_[i]); }

@@ -1,5 +1,5 @@
-// The algebra of dual numbers over another algebra: a term is a value and, maybe, its tangent. Running
-// adjoint rules in it gives forward over reverse.
+// The algebra of dual numbers over another algebra: a term is a value and, maybe, its tangent.
+// Running adjoint rules in it gives forward over reverse.
 #pragma once
 
 #include <optional>

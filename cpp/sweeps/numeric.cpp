@@ -96,7 +96,8 @@ LaneArray NumericAlgebra::apply_batched(Op op, std::span<LaneArray> in, Attrs at
   }
   const Rules& rules = rules_of(op);
   bool long_enough = true;  // products treat 1-d operands in their own way
-  for (auto& v : in) long_enough = long_enough && (op != Op::matmul || v.array.ndim() - v.batched >= 2);
+  for (auto& v : in)
+    long_enough = long_enough && (op != Op::matmul || v.array.ndim() - v.batched >= 2);
   if (rules.lanes == Lanes::aligned && long_enough) {
     align(in);
     collect();
@@ -122,13 +123,13 @@ Term NumericAlgebra::apply(Op op, std::span<const Term> in, Attrs attrs) {
     values = many;
   }
   for (std::size_t i = 0; i < in.size(); ++i)
-    values[i] = in[i].is_literal() ? LaneArray{literal(in[i], literal_dtype(op, in)), false}
-                                   : get(in[i]);
+    values[i] =
+        in[i].is_literal() ? LaneArray{literal(in[i], literal_dtype(op, in)), false} : get(in[i]);
   if (any_batched(values)) return put(apply_batched(op, values, attrs));
   std::array<Array, 4> arrays;
   std::vector<Array> many_arrays(in.size() > 4 ? in.size() : 0);
-  std::span<Array> operands = in.size() > 4 ? std::span<Array>(many_arrays)
-                                            : std::span<Array>(arrays.data(), in.size());
+  std::span<Array> operands =
+      in.size() > 4 ? std::span<Array>(many_arrays) : std::span<Array>(arrays.data(), in.size());
   for (std::size_t i = 0; i < in.size(); ++i) operands[i] = std::move(values[i].array);
   return put({evaluate(op, operands, attrs), false});
 }
@@ -151,7 +152,8 @@ NumericAlgebra::Gathered NumericAlgebra::gather(Op op, int operand, Term adjoint
   const Term parts[] = {x, y, r};
   for (int j = 0; j < 3; ++j) {
     if (!(needs >> j & 1)) continue;
-    used[count] = parts[j].is_literal() ? LaneArray{literal(parts[j], dtype), false} : get(parts[j]);
+    used[count] =
+        parts[j].is_literal() ? LaneArray{literal(parts[j], dtype), false} : get(parts[j]);
     dtype = promote(dtype, used[count].array.dtype());
     place[count++] = j + 1;
   }

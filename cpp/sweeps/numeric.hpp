@@ -1,5 +1,5 @@
-// The algebra of numbers: terms are arrays, ops compute at once. With directions, a term may carry a
-// leading axis of K lanes; ops then work on all lanes together.
+// The algebra of numbers: terms are arrays, ops compute at once. With directions, a term may carry
+// a leading axis of K lanes; ops then work on all lanes together.
 #pragma once
 
 #include <vector>

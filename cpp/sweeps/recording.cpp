@@ -37,8 +37,8 @@ Term RecordingAlgebra::apply(Op op, std::span<const Term> in, Attrs attrs) {
   if (!is_differentiable(weak)) weak = DType::f64;
   std::vector<Array> values(in.size());
   for (std::size_t i = 0; i < in.size(); ++i)
-    values[i] = in[i].is_literal() ? Array::full(weak, {}, in[i].literal)
-                                   : pool_[in[i].id].recorded.value;
+    values[i] =
+        in[i].is_literal() ? Array::full(weak, {}, in[i].literal) : pool_[in[i].id].recorded.value;
   std::vector<Array> operands = values;  // evaluate may convert or give up its handles
   Array out = evaluate(op, operands, attrs);
   if (!active || out.dtype() == DType::b8) return put({kNoOperand, out});
@@ -53,8 +53,12 @@ namespace {
 class RecordingFrame final : public Frame {
  public:
   RecordingFrame(const Tape& source, Tape& target, NodeId begin, NodeId end)
-      : Frame(source, nodes), nodes(target), same_(&source == &target), begin_(begin),
-        found_(end - begin), depends_(end - begin) {}
+      : Frame(source, nodes),
+        nodes(target),
+        same_(&source == &target),
+        begin_(begin),
+        found_(end - begin),
+        depends_(end - begin) {}
 
   Term lift(Operand o) override {
     if (is_constant(o)) return Term(tape.constant(o));
@@ -68,8 +72,8 @@ class RecordingFrame final : public Frame {
   Term tangent(Operand o) override { return nodes.put(found_[o - begin_]); }
   void add(NodeId id, Term t) override {
     Recorded& r = found_[id - begin_];
-    if (t.is_literal()) t = nodes.constant(Array::full(tape.meta(id).dtype, tape.meta(id).shape,
-                                                       t.literal));
+    if (t.is_literal())
+      t = nodes.constant(Array::full(tape.meta(id).dtype, tape.meta(id).shape, t.literal));
     r = nodes.get(r.value ? nodes.put(r) + t : t);
   }
   Recorded& found(NodeId id) { return found_[id - begin_]; }

@@ -1,5 +1,5 @@
-// The algebra of nodes: applying an op computes its value and, if it depends on an input, appends it
-// to the target tape. What depends on nothing is folded into a constant.
+// The algebra of nodes: applying an op computes its value and, if it depends on an input, appends
+// it to the target tape. What depends on nothing is folded into a constant.
 #pragma once
 
 #include <vector>

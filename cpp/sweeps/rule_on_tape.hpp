@@ -1,5 +1,6 @@
-// A node of a tape seen through `Rule`, for any sweep; and the two steps that walk a node that is not
-// on the scalar fast path. A Frame is what a sweep keeps: where values, tangents and adjoints are.
+// A node of a tape seen through `Rule`, for any sweep; and the two steps that walk a node that is
+// not on the scalar fast path. A Frame is what a sweep keeps: where values, tangents and adjoints
+// are.
 #pragma once
 
 #include <optional>
@@ -14,9 +15,12 @@ class Frame {
  public:
   Frame(const Tape& tape, Algebra& algebra) : tape(tape), algebra(algebra) {}
   virtual ~Frame() = default;
-  virtual Term lift(Operand o) = 0;         // the value of an operand in the algebra
+  virtual Term lift(Operand o) = 0;          // the value of an operand in the algebra
   virtual bool active(Operand o) const = 0;  // has a tangent, or wants an adjoint
-  virtual Term tangent(Operand) { ensure(false, "a frame with tangents"); return {}; }
+  virtual Term tangent(Operand) {
+    ensure(false, "a frame with tangents");
+    return {};
+  }
   virtual void add(NodeId, Term) { ensure(false, "a frame with adjoints"); }
 
   const Tape& tape;
@@ -38,7 +42,8 @@ class RuleOnTape final : private NodeCopy, public Rule {
   RuleOnTape(Frame& frame, NodeId id)
       : NodeCopy(frame.tape, id),
         Rule(frame.algebra, node_.op, attrs_, frame.tape.operand_count(node_)),
-        frame_(frame), id_(id) {}
+        frame_(frame),
+        id_(id) {}
   Term in(int i) override { return frame_.lift(operand(i)); }
   Term out() override { return frame_.lift(id_); }
   Meta in_meta(int i) const override { return frame_.tape.meta(operand(i)); }
@@ -53,8 +58,8 @@ class RuleOnTape final : private NodeCopy, public Rule {
   NodeId id_;
 };
 
-// [sum +] scale(seed, partial) of an elementwise node with respect to operand i; values are lifted only
-// as the partial reads them.
+// [sum +] scale(seed, partial) of an elementwise node with respect to operand i; values are lifted
+// only as the partial reads them.
 inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed,
                          std::optional<Term> sum = {}) {
   const unsigned needs = partial_info(n.op).needs[i];
@@ -77,7 +82,8 @@ inline void adjoint_step(Frame& f, NodeId id, Term g) {
   } else if (is_elementwise(n.op)) {
     for (int i = 0; i < arity_of(n.op); ++i) {
       const Operand o = i == 0 ? n.a : n.b;
-      if (f.active(o) && !is_flat(n.op, i)) f.add(o, fit(pull_on_tape(f, n, id, i, g), f.tape.meta(o)));
+      if (f.active(o) && !is_flat(n.op, i))
+        f.add(o, fit(pull_on_tape(f, n, id, i, g), f.tape.meta(o)));
     }
   } else if (kind_of(n.op) == OpKind::structured) {
     RuleOnTape rule(f, id);
@@ -85,7 +91,8 @@ inline void adjoint_step(Frame& f, NodeId id, Term g) {
   }
 }
 
-// The tangent of node `id` from those of its operands; nothing if none is active or all slopes are 0.
+// The tangent of node `id` from those of its operands; nothing if none is active or all slopes are
+// 0.
 inline std::optional<Term> tangent_step(Frame& f, NodeId id) {
   const Node n = f.tape[id];
   if (n.op == Op::alias) return f.active(n.a) ? std::optional(f.tangent(n.a)) : std::nullopt;

@@ -7,39 +7,39 @@
 
 namespace tapegrad {
 
-// Calls visit(operand, partial) for each operand of `n` that is a node. `read(operand)` gives values
-// of type S (numbers or duals); `result` is the value of the node itself.
+// Calls visit(operand, partial) for each operand of `n` that is a node. `read(operand)` gives
+// values of type S (numbers or duals); `result` is the value of the node itself.
 template <class S, class Read, class Visit>
 inline void visit_partials(const Node& n, const S& result, Read&& read, Visit&& visit) {
   switch (n.op) {
-#define UNARY(name, ...)                                                             \
-  case Op::name: {                                                                   \
-    const S x = probe<Op::name, 0>.needs & kNeedsX ? read(n.a) : S();                \
-    visit(n.a, math::Formula<Op::name>::template partial<0>(x, S(), result));        \
-    break;                                                                           \
+#define UNARY(name, ...)                                                      \
+  case Op::name: {                                                            \
+    const S x = probe<Op::name, 0>.needs & kNeedsX ? read(n.a) : S();         \
+    visit(n.a, math::Formula<Op::name>::template partial<0>(x, S(), result)); \
+    break;                                                                    \
   }
-#define BINARY(name, ...)                                                            \
-  case Op::name: {                                                                   \
-    constexpr unsigned needs = probe<Op::name, 0>.needs | probe<Op::name, 1>.needs;  \
-    const S x = needs & kNeedsX ? read(n.a) : S();                                   \
-    const S y = needs & kNeedsY ? read(n.b) : S();                                   \
-    if (!is_constant(n.a))                                                           \
-      visit(n.a, math::Formula<Op::name>::template partial<0>(x, y, result));        \
-    if (!is_constant(n.b))                                                           \
-      visit(n.b, math::Formula<Op::name>::template partial<1>(x, y, result));        \
-    break;                                                                           \
+#define BINARY(name, ...)                                                                          \
+  case Op::name: {                                                                                 \
+    constexpr unsigned needs = probe<Op::name, 0>.needs | probe<Op::name, 1>.needs;                \
+    const S x = needs & kNeedsX ? read(n.a) : S();                                                 \
+    const S y = needs & kNeedsY ? read(n.b) : S();                                                 \
+    if (!is_constant(n.a)) visit(n.a, math::Formula<Op::name>::template partial<0>(x, y, result)); \
+    if (!is_constant(n.b)) visit(n.b, math::Formula<Op::name>::template partial<1>(x, y, result)); \
+    break;                                                                                         \
   }
 #include "ops/elementwise.def"
     default: break;
   }
 }
 
-// Rows of K numbers, one row a node of the segment, all zero at first (fresh pages cost nothing until
-// they are touched).
+// Rows of K numbers, one row a node of the segment, all zero at first (fresh pages cost nothing
+// until they are touched).
 class ScalarRows {
  public:
   ScalarRows(NodeId begin, NodeId end, std::int64_t lanes)
-      : begin_(begin), count_(end - begin), lanes_(lanes),
+      : begin_(begin),
+        count_(end - begin),
+        lanes_(lanes),
         data_(static_cast<double*>(
             std::calloc(static_cast<std::size_t>(count_) * lanes + 1, sizeof(double)))) {
     if (!data_) throw std::bad_alloc();
@@ -91,9 +91,9 @@ inline void scalar_adjoint(const Tape& tape, const Node& n, NodeId id, ScalarRow
   });
 }
 
-// The adjoint sweep of a tape of scalars only: `adjoints` has an entry a node, zero but for the seeds.
-// One loop over bare pointers. An adjoint that the next node reads stays in a register (`carry`): in
-// a chain of operations the way through memory would be the longest part of a step.
+// The adjoint sweep of a tape of scalars only: `adjoints` has an entry a node, zero but for the
+// seeds. One loop over bare pointers. An adjoint that the next node reads stays in a register
+// (`carry`): in a chain of operations the way through memory would be the longest part of a step.
 inline void scalar_adjoint_sweep(const Tape& tape, double* __restrict adjoints) {
   const Node* nodes = tape.nodes();
   const double* constants = tape.constants().data();
@@ -118,22 +118,22 @@ inline void scalar_adjoint_sweep(const Tape& tape, double* __restrict adjoints) 
     carried = false;
     if (g == 0) continue;
     switch (n.op) {
-#define UNARY(name, ...)                                                                    \
-  case Op::name: {                                                                          \
-    const double x = probe<Op::name, 0>.needs & kNeedsX ? nodes[n.a].scalar : 0.0;          \
-    add(id, n.a, g * math::Formula<Op::name>::template partial<0>(x, 0.0, n.scalar));       \
-    break;                                                                                  \
+#define UNARY(name, ...)                                                             \
+  case Op::name: {                                                                   \
+    const double x = probe<Op::name, 0>.needs & kNeedsX ? nodes[n.a].scalar : 0.0;   \
+    add(id, n.a, g* math::Formula<Op::name>::template partial<0>(x, 0.0, n.scalar)); \
+    break;                                                                           \
   }
-#define BINARY(name, ...)                                                                   \
-  case Op::name: {                                                                          \
-    constexpr unsigned needs = probe<Op::name, 0>.needs | probe<Op::name, 1>.needs;         \
-    const double x = needs & kNeedsX ? read(n.a) : 0.0;                                     \
-    const double y = needs & kNeedsY ? read(n.b) : 0.0;                                     \
-    if (!is_constant(n.a))                                                                  \
-      add(id, n.a, g * math::Formula<Op::name>::template partial<0>(x, y, n.scalar));       \
-    if (!is_constant(n.b))                                                                  \
-      add(id, n.b, g * math::Formula<Op::name>::template partial<1>(x, y, n.scalar));       \
-    break;                                                                                  \
+#define BINARY(name, ...)                                                            \
+  case Op::name: {                                                                   \
+    constexpr unsigned needs = probe<Op::name, 0>.needs | probe<Op::name, 1>.needs;  \
+    const double x = needs & kNeedsX ? read(n.a) : 0.0;                              \
+    const double y = needs & kNeedsY ? read(n.b) : 0.0;                              \
+    if (!is_constant(n.a))                                                           \
+      add(id, n.a, g* math::Formula<Op::name>::template partial<0>(x, y, n.scalar)); \
+    if (!is_constant(n.b))                                                           \
+      add(id, n.b, g* math::Formula<Op::name>::template partial<1>(x, y, n.scalar)); \
+    break;                                                                           \
   }
 #include "ops/elementwise.def"
       default: break;
@@ -153,8 +153,8 @@ inline void scalar_tangent(const Tape& tape, const Node& n, NodeId id, ScalarRow
   });
 }
 
-// The adjoint step in dual numbers: `tangents` of the values are known, `adjoints` (one lane) and the
-// tangents of the adjoints (as many lanes as `tangents`) are propagated.
+// The adjoint step in dual numbers: `tangents` of the values are known, `adjoints` (one lane) and
+// the tangents of the adjoints (as many lanes as `tangents`) are propagated.
 inline void scalar_second_order(const Tape& tape, const Node& n, NodeId id,
                                 const ScalarRows& tangents, ScalarRows& adjoints,
                                 ScalarRows& adjoint_tangents) {

@@ -9,8 +9,13 @@ namespace {
 class DualFrame final : public Frame {
  public:
   DualFrame(TangentFrame& forward, NodeId begin, NodeId end, NodeId output, std::int64_t lanes)
-      : Frame(forward.tape, duals), numbers(lanes), duals(numbers), forward(forward), output(output),
-        adjoints(tape, begin, end, 0), adjoint_tangents(tape, begin, end, lanes) {}
+      : Frame(forward.tape, duals),
+        numbers(lanes),
+        duals(numbers),
+        forward(forward),
+        output(output),
+        adjoints(tape, begin, end, 0),
+        adjoint_tangents(tape, begin, end, lanes) {}
 
   Term lift(Operand o) override {
     if (is_constant(o)) return Term(tape.constant(o));
@@ -18,15 +23,12 @@ class DualFrame final : public Frame {
     if (forward.active(o)) t = numbers.put(forward.tangents.get(o));
     return duals.put({numbers.constant(tape.value(o)), t});
   }
-  bool active(Operand o) const override {
-    return adjoints.holds(o) && tape[o].op != Op::constant;
-  }
+  bool active(Operand o) const override { return adjoints.holds(o) && tape[o].op != Op::constant; }
   void add(NodeId id, Term t) override {
     const DualAlgebra::Pair p = duals.get(t);
     const Meta m = tape.meta(id);
-    adjoints.add(id, p.v.is_literal()
-                         ? LaneArray{Array::full(m.dtype, m.shape, p.v.literal), false}
-                         : numbers.get(p.v));
+    adjoints.add(id, p.v.is_literal() ? LaneArray{Array::full(m.dtype, m.shape, p.v.literal), false}
+                                      : numbers.get(p.v));
     if (p.t) adjoint_tangents.add(id, numbers.get(*p.t));
   }
   void step(NodeId id) {
@@ -44,8 +46,8 @@ class DualFrame final : public Frame {
       return;
     }
     const Meta m = tape.meta(id);
-    const Term v = numbers.put(has_v ? adjoints.take(id)
-                                     : LaneArray{Array::zeros(m.dtype, m.shape), false});
+    const Term v =
+        numbers.put(has_v ? adjoints.take(id) : LaneArray{Array::zeros(m.dtype, m.shape), false});
     std::optional<Term> t;
     if (has_t) t = numbers.put(adjoint_tangents.take(id));
     if (!fused(id, n, v, t)) adjoint_step(*this, id, duals.put({v, t}));
@@ -54,8 +56,8 @@ class DualFrame final : public Frame {
     if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);  // its consumers are done
   }
 
-  // An elementwise node of float64 arrays of one shape, without lanes: one loop for each operand, adding
-  // into adjoints that exist. False if the node is of another kind.
+  // An elementwise node of float64 arrays of one shape, without lanes: one loop for each operand,
+  // adding into adjoints that exist. False if the node is of another kind.
   bool fused(NodeId id, const Node& n, Term v, const std::optional<Term>& t) {
     if (!is_elementwise(n.op) || numbers.lanes() || n.dtype != DType::f64 || n.has(Node::kScalar))
       return false;

@@ -31,7 +31,9 @@ double lane_value(const LaneArray& v, std::int64_t k) {
 }  // namespace
 
 NumericStore::NumericStore(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
-    : rows(begin, end, std::max<std::int64_t>(lanes, 1)), tape_(tape), lanes_(lanes),
+    : rows(begin, end, std::max<std::int64_t>(lanes, 1)),
+      tape_(tape),
+      lanes_(lanes),
       first_slot_(first_slot_of(tape, begin, end)),
       slots_(slots_after(tape, first_slot_, begin, end)) {}
 

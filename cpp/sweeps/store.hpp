@@ -28,8 +28,8 @@ class NumericStore {
   std::vector<Array> collect(const std::vector<NodeId>& nodes);
   bool batched() const { return lanes_ > 0; }
 
-  // Ops that read or overwrite a part of operand 0 cost the part in an adjoint sweep, not the whole:
-  // true if `pull_part` may do the node (one direction, one dtype).
+  // Ops that read or overwrite a part of operand 0 cost the part in an adjoint sweep, not the
+  // whole: true if `pull_part` may do the node (one direction, one dtype).
   bool pulls_part(const Node& n) const;
   // Hands the adjoint `g` of such a node on; `g` is used up.
   void pull_part(const Node& n, Array g);

@@ -1,5 +1,5 @@
-// The sweeps over a segment [begin, end) of a tape. `lanes` K > 0 runs K directions at once: seeds and
-// results then carry a leading axis of length K. Called by the bindings and by the C++ API.
+// The sweeps over a segment [begin, end) of a tape. `lanes` K > 0 runs K directions at once: seeds
+// and results then carry a leading axis of length K. Called by the bindings and by the C++ API.
 #pragma once
 
 #include <vector>
@@ -24,8 +24,8 @@ std::vector<Array> all_adjoints(const Tape& tape, NodeId begin, const Seed& seed
 std::vector<Array> tangent_sweep(const Tape& tape, NodeId begin, const std::vector<Seed>& seeds,
                                  const std::vector<NodeId>& outputs, std::int64_t lanes);
 
-// Forward over reverse. `adjoint_seed` is the (unbatched) cotangent of one output, `tangent_seeds` the
-// directions of the inputs, all of which are differentiated.
+// Forward over reverse. `adjoint_seed` is the (unbatched) cotangent of one output, `tangent_seeds`
+// the directions of the inputs, all of which are differentiated.
 struct SecondOrder {
   Array output_tangent;
   std::vector<Array> gradients;  // of inputs, one direction
@@ -43,8 +43,8 @@ struct RecordedSeed {
   NodeId node;
   Recorded value;
 };
-// The same two sweeps, appended to `target` (which may be `source` itself: then results depend on its
-// inputs too). Values of another source become constants.
+// The same two sweeps, appended to `target` (which may be `source` itself: then results depend on
+// its inputs too). Values of another source become constants.
 std::vector<Recorded> recorded_adjoint_sweep(const Tape& source, Tape& target, NodeId begin,
                                              const std::vector<RecordedSeed>& seeds,
                                              const std::vector<NodeId>& inputs);

@@ -43,7 +43,8 @@ class TangentFrame final : public Frame {
 
  private:
   // For each node the last that reads it; the end for outputs. Empty if the tape has no arrays.
-  std::vector<NodeId> last_uses(NodeId begin, NodeId end, const std::vector<NodeId>& outputs) const {
+  std::vector<NodeId> last_uses(NodeId begin, NodeId end,
+                                const std::vector<NodeId>& outputs) const {
     if (tape.slot_count() == 0) return {};
     std::vector<NodeId> last(end - begin, end);
     for (NodeId id = begin; id < end; ++id)
@@ -55,8 +56,8 @@ class TangentFrame final : public Frame {
       if (tangents.holds(o)) last[o - begin] = end;
     return last;
   }
-  // An assignment whose base nobody reads any more: its tangent is overwritten where it lies, at the
-  // cost of the part.
+  // An assignment whose base nobody reads any more: its tangent is overwritten where it lies, at
+  // the cost of the part.
   bool overwrite(NodeId id, const std::vector<NodeId>& last, NodeId begin, bool second_order) {
     const Node& n = tape[id];
     if (tangents.batched() || kind_of(n.op) != OpKind::structured || !rules_of(n.op).update)

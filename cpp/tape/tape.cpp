@@ -124,8 +124,13 @@ NodeId Tape::add_leaf(Op op, const Meta& meta) {
 
 NodeId Tape::add_item(Operand array, std::int64_t index, double value) {
   require(index < kConstantBit, "an array of more than 2^31 elements is indexed by gather");
-  return append({Op::item, DType::f64, Node::kScalar, array, kNoOperand,
-                 static_cast<AttrId>(index), {value}});
+  return append({Op::item,
+                 DType::f64,
+                 Node::kScalar,
+                 array,
+                 kNoOperand,
+                 static_cast<AttrId>(index),
+                 {value}});
 }
 
 Meta Tape::meta(Operand o) const {

@@ -22,7 +22,8 @@ class Tape {
   Tape& operator=(const Tape&) = delete;
   ~Tape() { release_values(); }
 
-  // Changes when the tape is cleared, and differs from tape to tape: what Vars of the C++ API carry.
+  // Changes when the tape is cleared, and differs from tape to tape: what Vars of the C++ API
+  // carry.
   std::uint32_t serial() const { return serial_; }
 
   // ---- scalars ----
@@ -103,7 +104,8 @@ class Tape {
     return size() - 1;
   }
   Node* next_node() {
-    if (nodes_.size() == kConstantBit) [[unlikely]] throw Error("the tape is full: 2^31 operations");
+    if (nodes_.size() == kConstantBit) [[unlikely]]
+      throw Error("the tape is full: 2^31 operations");
     return nodes_.extend(1);
   }
   SlotId add_slot(const Dims& shape);

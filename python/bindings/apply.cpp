@@ -1,5 +1,6 @@
-// `_core.apply`, the door by which the Python package uses the ops, and the reductions of everything,
-// common enough to have a short way. Plain CPython calls: a composed function goes through here often.
+// `_core.apply`, the door by which the Python package uses the ops, and the reductions of
+// everything, common enough to have a short way. Plain CPython calls: a composed function goes
+// through here often.
 #include <string>
 #include <unordered_map>
 
@@ -28,7 +29,8 @@ PyObject* result_of(Value value, bool variable) {
 }
 
 PyObject* apply_on(Op op, PyObject* operands, const Dims& attrs) {
-  const auto fast = py::reinterpret_steal<py::object>(PySequence_Fast(operands, "operands: a sequence"));
+  const auto fast =
+      py::reinterpret_steal<py::object>(PySequence_Fast(operands, "operands: a sequence"));
   if (!fast) throw py::error_already_set();
   const auto n = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(fast.ptr()));
   require(n > 0, "an op needs an operand");
@@ -36,8 +38,8 @@ PyObject* apply_on(Op op, PyObject* operands, const Dims& attrs) {
     throw Error(std::string(op_name(op)) + " takes " + std::to_string(arity_of(op)) + " operands");
   std::array<Argument, 3> few;
   std::vector<Argument> many(n > few.size() ? n : 0);
-  const std::span<Argument> in = n > few.size() ? std::span<Argument>(many)
-                                                : std::span<Argument>(few.data(), n);
+  const std::span<Argument> in =
+      n > few.size() ? std::span<Argument>(many) : std::span<Argument>(few.data(), n);
   bool variable = false;
   for (std::size_t i = 0; i < n; ++i) {
     PyObject* o = PySequence_Fast_GET_ITEM(fast.ptr(), static_cast<Py_ssize_t>(i));

@@ -56,9 +56,9 @@ Array array_from(PyObject* object, const char* what) {
   DType dtype;
   if (!supported(PyArray_TYPE(a), dtype)) unsupported_dtype(a, what);
   if (PyArray_TYPE(a) != typenum_of(dtype) || !PyArray_ISBEHAVED_RO(a)) {
-    PyObject* converted = PyArray_FromArray(a, PyArray_DescrFromType(typenum_of(dtype)),
-                                            NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED |
-                                                NPY_ARRAY_FORCECAST);
+    PyObject* converted =
+        PyArray_FromArray(a, PyArray_DescrFromType(typenum_of(dtype)),
+                          NPY_ARRAY_ALIGNED | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_FORCECAST);
     if (!converted) throw py::error_already_set();
     holder = py::reinterpret_steal<py::object>(converted);
     a = reinterpret_cast<PyArrayObject*>(converted);
@@ -148,7 +148,8 @@ PyObject* dtype_to_numpy(DType dtype) {
 }
 
 Dims dims_from(PyObject* sequence) {
-  auto fast = py::reinterpret_steal<py::object>(PySequence_Fast(sequence, "a sequence of integers"));
+  auto fast =
+      py::reinterpret_steal<py::object>(PySequence_Fast(sequence, "a sequence of integers"));
   if (!fast) throw py::error_already_set();
   const Py_ssize_t n = PySequence_Fast_GET_SIZE(fast.ptr());
   Dims dims(static_cast<std::size_t>(n));

@@ -6,17 +6,17 @@
 
 namespace tapegrad {
 
-// The Array of any array-like (never of a Variable). Integers become int64; float16 becomes float32;
-// complex64 becomes complex128; other dtypes raise TypeError that names them and `what`.
+// The Array of any array-like (never of a Variable). Integers become int64; float16 becomes
+// float32; complex64 becomes complex128; other dtypes raise TypeError that names them and `what`.
 // New arrays share the memory of `object` and hold it.
 Array array_from(PyObject* object, const char* what);
 
-// A 0-d value for a Python or NumPy number; false if `object` is not one. `weak` is set for Python's
-// own numbers, which take the dtype of what they meet.
+// A 0-d value for a Python or NumPy number; false if `object` is not one. `weak` is set for
+// Python's own numbers, which take the dtype of what they meet.
 bool number_from(PyObject* object, Array& value, bool& weak);
 
-// A NumPy array on the memory of `array` (new reference; null with an error set). Writeable if asked
-// and the handle is exclusive.
+// A NumPy array on the memory of `array` (new reference; null with an error set). Writeable if
+// asked and the handle is exclusive.
 PyObject* array_to_numpy(Array array, bool writeable);
 
 // Python float or complex for 0-d float64/complex128 values, an array otherwise.

@@ -91,8 +91,9 @@ std::int64_t flat_index(const BasicKey& key, const Dims& shape) {
 
 Array flat_indices(const Dims& shape, PyObject* key) {
   const auto tuple = py::reinterpret_steal<py::object>(dims_to_tuple(shape));
-  const py::object indices = call_python("tapegrad.functions.indexing", "flat_indices",
-                                         py::make_tuple(tuple, py::reinterpret_borrow<py::object>(key)));
+  const py::object indices =
+      call_python("tapegrad.functions.indexing", "flat_indices",
+                  py::make_tuple(tuple, py::reinterpret_borrow<py::object>(key)));
   return array_from(indices.ptr(), "an index");
 }
 
@@ -122,8 +123,9 @@ Value fitted(PyObject* value, const Dims& shape, DType dtype) {
                     " to an element of a recorded array");
   const DType from = a[0].value.array.dtype();
   if (from == DType::c128 && dtype != DType::c128)
-    throw TypeFault("cannot assign a complex value to a real array: take its real part, or make the "
-                    "array complex");
+    throw TypeFault(
+        "cannot assign a complex value to a real array: take its real part, or make the "
+        "array complex");
   if (from != dtype) {
     const std::int64_t code[] = {static_cast<std::int64_t>(dtype)};
     a[0].value = apply(Op::cast, a, code);
@@ -172,8 +174,8 @@ void set_fancy(Variable* v, PyObject* key, PyObject* value, const Meta& meta) {
   Array indices = flat_indices(meta.shape, key);
   in[1] = {fitted(value, indices.shape(), meta.dtype), false, true};
   const auto numpy_indices = py::reinterpret_steal<py::object>(array_to_numpy(indices, false));
-  const py::object last = call_python("tapegrad.functions.indexing", "last_writes",
-                                      py::make_tuple(numpy_indices));
+  const py::object last =
+      call_python("tapegrad.functions.indexing", "last_writes", py::make_tuple(numpy_indices));
   if (!last.is_none()) {  // an element written twice keeps what was written last
     const Array chosen = array_from(last.ptr(), "an index");
     indices = evaluate(Op::gather, {indices, chosen});

@@ -33,11 +33,13 @@ py::object fresh_copy(py::handle o) {
   require(is_variable(o.ptr()), "a Variable is expected");
   Variable* v = as_variable(o.ptr());
   Value value = value_of(v);
-  if (v->alias && v->alias->parent) value.array = contiguous(value.array);  // NumPy copies in C order
+  if (v->alias && v->alias->parent)
+    value.array = contiguous(value.array);  // NumPy copies in C order
   return py::reinterpret_steal<py::object>(new_variable(std::move(value)));
 }
 
-// One row of the table as Python sees it: name, kind, complex, and the sample interval of each argument.
+// One row of the table as Python sees it: name, kind, complex, and the sample interval of each
+// argument.
 py::list op_table() {
   py::list out;
   auto row = [&](const char* name, const char* kind, bool complex, py::tuple low, py::tuple high) {
@@ -49,9 +51,9 @@ py::list op_table() {
     d["high"] = high;
     out.append(d);
   };
-#define UNARY(name, field, value, dx, low, high)                                             \
+#define UNARY(name, field, value, dx, low, high) \
   row(#name, "unary", math::Formula<Op::name>::complex, py::make_tuple(low), py::make_tuple(high));
-#define BINARY(name, field, value, dx, dy, lowx, highx, lowy, highy)           \
+#define BINARY(name, field, value, dx, dy, lowx, highx, lowy, highy)                 \
   row(#name, "binary", math::Formula<Op::name>::complex, py::make_tuple(lowx, lowy), \
       py::make_tuple(highx, highy));
 #define COMPARISON(name, value) \

@@ -136,7 +136,8 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
 template <auto operation>
 PyObject* in_place(PyObject* a, PyObject* b) {
   PyObject* result = operation(a, b);
-  if (!result || !is_variable(a) || (!as_variable(a)->array && !as_variable(a)->alias)) return result;
+  if (!result || !is_variable(a) || (!as_variable(a)->array && !as_variable(a)->alias))
+    return result;
   auto holder = py::reinterpret_steal<py::object>(result);
   return guarded([&]() -> PyObject* {
     if (!is_variable(result)) return holder.release().ptr();
@@ -168,8 +169,9 @@ int truth(PyObject* self) {
   try {
     const Array a = value_of(as_variable(self)).array;
     if (a.size() != 1)
-      throw Error("The truth value of an array with more than one element is ambiguous. Use "
-                  "np.any() or np.all()");
+      throw Error(
+          "The truth value of an array with more than one element is ambiguous. Use "
+          "np.any() or np.all()");
     return evaluate(Op::not_equal, {a, Array::zeros(a.dtype(), {})}).at<bool>();
   } catch (...) {
     set_python_error();
@@ -179,7 +181,8 @@ int truth(PyObject* self) {
 
 double single_number(PyObject* self) {
   const Array a = value_of(as_variable(self)).array;
-  if (a.size() != 1) throw TypeFault("only 0-dimensional arrays can be converted to Python scalars");
+  if (a.size() != 1)
+    throw TypeFault("only 0-dimensional arrays can be converted to Python scalars");
   if (a.dtype() == DType::c128) throw TypeFault("float() argument is complex: take its real part");
   return *evaluate(Op::cast, {a}, std::array<std::int64_t, 1>{0}).ptr<double>();
 }

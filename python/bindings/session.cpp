@@ -10,8 +10,8 @@ namespace tapegrad {
 namespace {
 
 std::atomic<std::uint64_t> last_serial{0};
-thread_local std::vector<std::shared_ptr<Session>> spare;    // closed, their memory ready for reuse
-thread_local std::shared_ptr<Session> opened;               // keeps current_session alive
+thread_local std::vector<std::shared_ptr<Session>> spare;  // closed, their memory ready for reuse
+thread_local std::shared_ptr<Session> opened;              // keeps current_session alive
 
 }  // namespace
 
@@ -39,8 +39,9 @@ std::uint64_t hash_bytes(std::uint64_t h, const char* p, std::size_t n) {
 
 }  // namespace
 
-// Of all bytes up to kWhole: a loop that refills a work array changes one element at a time. Of larger
-// arrays kSamples elements are read, since a full pass would cost as much as a product with them.
+// Of all bytes up to kWhole: a loop that refills a work array changes one element at a time. Of
+// larger arrays kSamples elements are read, since a full pass would cost as much as a product with
+// them.
 std::uint64_t fingerprint(const Array& a) {
   constexpr std::int64_t kWhole = 1 << 18, kSamples = 1024;
   const std::int64_t item = itemsize(a.dtype()), n = a.size();

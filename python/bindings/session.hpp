@@ -10,8 +10,8 @@
 
 namespace tapegrad {
 
-// A NumPy array taken by reference: if somebody writes to it before the sweep, the derivative would be
-// wrong, so a fingerprint of its bytes is compared.
+// A NumPy array taken by reference: if somebody writes to it before the sweep, the derivative would
+// be wrong, so a fingerprint of its bytes is compared.
 struct Captured {
   Array array;
   std::uint64_t fingerprint;

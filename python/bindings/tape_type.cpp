@@ -118,7 +118,8 @@ std::vector<RecordedSeed> recorded_seeds_of(TapeHandle& t, const py::sequence& v
     }
     Argument a{value_of(as_variable(value.ptr())), false, true};
     if (!(a.value.array.shape() == m.shape))
-      throw Error("a seed has shape " + a.value.array.shape().str() + ", expected " + m.shape.str());
+      throw Error("a seed has shape " + a.value.array.shape().str() + ", expected " +
+                  m.shape.str());
     if (a.value.array.dtype() != m.dtype)
       a.value = apply(Op::cast, std::span(&a, 1), std::array{static_cast<std::int64_t>(m.dtype)});
     seeds.push_back({id, {a.value.operand, a.value.array}});
@@ -143,10 +144,10 @@ py::list adjoint(TapeHandle& t, const py::sequence& outputs, const py::sequence&
   t.session->verify_captured();
   const auto wanted = nodes_of(t, inputs);
   if (record)
-    return variables_list(recorded_adjoint_sweep(t.tape(), recording_target(), begin,
-                                                 recorded_seeds_of(t, outputs, cotangents), wanted));
-  return result_list(
-      adjoint_sweep(t.tape(), begin, seeds_of(t, outputs, cotangents, directions), wanted, directions));
+    return variables_list(recorded_adjoint_sweep(
+        t.tape(), recording_target(), begin, recorded_seeds_of(t, outputs, cotangents), wanted));
+  return result_list(adjoint_sweep(t.tape(), begin, seeds_of(t, outputs, cotangents, directions),
+                                   wanted, directions));
 }
 
 // Tangents of the outputs that are recorded; None for inactive ones.
@@ -159,10 +160,11 @@ py::list tangent(TapeHandle& t, const py::sequence& inputs, const py::sequence& 
     if (id != kNoOperand) wanted.push_back(id);
   }
   py::list found =
-      record ? variables_list(recorded_tangent_sweep(t.tape(), recording_target(), begin,
-                                                     recorded_seeds_of(t, inputs, tangents), wanted))
-             : result_list(tangent_sweep(t.tape(), begin, seeds_of(t, inputs, tangents, directions),
-                                         wanted, directions));
+      record
+          ? variables_list(recorded_tangent_sweep(t.tape(), recording_target(), begin,
+                                                  recorded_seeds_of(t, inputs, tangents), wanted))
+          : result_list(tangent_sweep(t.tape(), begin, seeds_of(t, inputs, tangents, directions),
+                                      wanted, directions));
   py::list all;
   std::size_t next = 0;
   for (auto o : outputs) {
@@ -172,15 +174,17 @@ py::list tangent(TapeHandle& t, const py::sequence& inputs, const py::sequence& 
   return all;
 }
 
-py::tuple second_order(TapeHandle& t, py::handle output, py::handle seed, const py::sequence& inputs,
-                       const py::sequence& tangents, NodeId begin, std::int64_t directions) {
+py::tuple second_order(TapeHandle& t, py::handle output, py::handle seed,
+                       const py::sequence& inputs, const py::sequence& tangents, NodeId begin,
+                       std::int64_t directions) {
   t.session->verify_captured();
   const NodeId y = node_of(t, output);
   require(y != kNoOperand, "the output depends on no input");
   SecondOrder r = second_order_sweep(t.tape(), begin, {y, seed_value(t.tape(), y, seed, 0)},
                                      seeds_of(t, inputs, tangents, directions), directions);
-  return py::make_tuple(py::reinterpret_steal<py::object>(result_object(std::move(r.output_tangent))),
-                        result_list(std::move(r.gradients)), result_list(std::move(r.products)));
+  return py::make_tuple(
+      py::reinterpret_steal<py::object>(result_object(std::move(r.output_tangent))),
+      result_list(std::move(r.gradients)), result_list(std::move(r.products)));
 }
 
 // Numbers in the values of the nodes from `begin` on: what a direction of a sweep may hold.
@@ -238,15 +242,20 @@ py::dict adjoints(TapeHandle& t, py::handle output, NodeId begin) {
 void make_tape_type(py::module_& m) {
   using namespace py::literals;
   py::class_<TapeHandle>(m, "Tape", "A recording: the tape and the right to sweep over it.")
-      .def_static("enter", [] { return TapeHandle{enter_session()}; },
-                  "Open a recording on this thread, or nest in the one that is open.")
-      .def("leave", [](TapeHandle& t, bool keep) { leave_session(t.session, keep); },
-           "keep"_a = false, "Leave one level; `keep` keeps the nodes for later sweeps.")
-      .def_property_readonly("depth", [](TapeHandle& t) { return t.session->depth; },
-                             "How many derivatives are nested in this recording.")
-      .def("mark", [](TapeHandle& t) { return t.tape().size(); }, "Number of nodes.")
-      .def_property_readonly("nbytes", [](TapeHandle& t) { return t.tape().bytes(); },
-                             "Bytes of nodes, constants, lists and attributes.")
+      .def_static(
+          "enter", [] { return TapeHandle{enter_session()}; },
+          "Open a recording on this thread, or nest in the one that is open.")
+      .def(
+          "leave", [](TapeHandle& t, bool keep) { leave_session(t.session, keep); },
+          "keep"_a = false, "Leave one level; `keep` keeps the nodes for later sweeps.")
+      .def_property_readonly(
+          "depth", [](TapeHandle& t) { return t.session->depth; },
+          "How many derivatives are nested in this recording.")
+      .def(
+          "mark", [](TapeHandle& t) { return t.tape().size(); }, "Number of nodes.")
+      .def_property_readonly(
+          "nbytes", [](TapeHandle& t) { return t.tape().bytes(); },
+          "Bytes of nodes, constants, lists and attributes.")
       .def("input", input, "value"_a,
            "A Variable that derivatives are taken to; an alias if the value is recorded already.")
       .def("adjoint", adjoint, "outputs"_a, "cotangents"_a, "inputs"_a, "begin"_a,
@@ -256,8 +265,9 @@ void make_tape_type(py::module_& m) {
       .def("second_order", second_order, "output"_a, "seed"_a, "inputs"_a, "tangents"_a, "begin"_a,
            "directions"_a = 0, "Forward over reverse: (tangent, gradients, products).")
       .def("elements", elements, "begin"_a, "Numbers in the values of the nodes from `begin` on.")
-      .def("keep_values", [](TapeHandle& t) { t.tape().keep_values(); },
-           "Keep every value of this recording, also those that no rule reads.")
+      .def(
+          "keep_values", [](TapeHandle& t) { t.tape().keep_values(); },
+          "Keep every value of this recording, also those that no rule reads.")
       .def("nodes", nodes, "begin"_a, "end"_a,
            "Tuples (id, op, operands, shape, dtype, value or None); scalar constants are negative.")
       .def("scalar_constants", scalar_constants, "The pool of scalar constants.")

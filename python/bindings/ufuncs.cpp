@@ -1,5 +1,6 @@
-// NumPy's protocols: ufuncs of the table are applied here, everything else goes to the Python package.
-// At import the inner loops of NumPy's ufuncs replace our kernels, so that values are NumPy's.
+// NumPy's protocols: ufuncs of the table are applied here, everything else goes to the Python
+// package. At import the inner loops of NumPy's ufuncs replace our kernels, so that values are
+// NumPy's.
 #include <cmath>
 #include <string>
 #include <unordered_map>
@@ -21,7 +22,7 @@ void adopt_loop(PyUFuncObject* ufunc, Op op, DType dtype, int typenum) {
     bool match = ufunc->functions && ufunc->functions[i];
     for (int j = 0; j < ufunc->nargs; ++j)
       match = match && types[j] == (kind_of(op) == OpKind::comparison && j == ufunc->nin ? NPY_BOOL
-                                                                                        : typenum);
+                                                                                         : typenum);
     if (!match) continue;
     Kernel& k = kernel(op, dtype);
     if (k.ours) return;
@@ -72,7 +73,8 @@ void register_ufuncs() {
 std::optional<Op> op_of_ufunc(PyObject* ufunc) {
   const auto found = op_by_ufunc.find(ufunc);
   if (found != op_by_ufunc.end()) return found->second;
-  // SciPy's special functions are adopted when first met, so that importing tapegrad need not import them.
+  // SciPy's special functions are adopted when first met, so that importing tapegrad need not
+  // import them.
   const auto name = py::reinterpret_borrow<py::object>(ufunc).attr("__name__").cast<std::string>();
   for (int i = 0; is_elementwise(static_cast<Op>(i)); ++i)
     if (op_name(static_cast<Op>(i)) == name && adopt(ufunc, static_cast<Op>(i)))
@@ -86,8 +88,9 @@ namespace {
 // ldexp takes integers for exponents, and they do not promote the number.
 void settle_exponent(const Argument& number, Argument& exponent) {
   Array& e = exponent.value.array;
-  const bool integer = !is_differentiable(e.dtype()) ||
-                       (exponent.weak && e.dtype() == DType::f64 && std::trunc(e.at<double>()) == e.at<double>());
+  const bool integer =
+      !is_differentiable(e.dtype()) ||
+      (exponent.weak && e.dtype() == DType::f64 && std::trunc(e.at<double>()) == e.at<double>());
   if (!integer && !exponent.variable) throw TypeFault("ldexp: the exponent must be an integer");
   const DType dtype = number.value.array.dtype();
   const DType to = is_differentiable(dtype) ? dtype : DType::f64;
@@ -118,8 +121,10 @@ PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
 
 // __array_function__(function, types, args, kwargs)
 PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  static PyObject* const numpy_sum = py::object(py::module_::import("numpy").attr("sum")).release().ptr();
-  if (n == 4 && args[0] == numpy_sum && PyTuple_GET_SIZE(args[2]) == 1 && PyDict_GET_SIZE(args[3]) == 0) {
+  static PyObject* const numpy_sum =
+      py::object(py::module_::import("numpy").attr("sum")).release().ptr();
+  if (n == 4 && args[0] == numpy_sum && PyTuple_GET_SIZE(args[2]) == 1 &&
+      PyDict_GET_SIZE(args[3]) == 0) {
     PyObject* x = PyTuple_GET_ITEM(args[2], 0);
     if (is_variable(x)) return guarded([&] { return reduce_all(x, Op::sum); });
   }

@@ -40,8 +40,7 @@ void set_value(Variable* v, Value value) {
   v->serial = current_session ? current_session->serial : 0;
   if (value.array.ndim() == 0 && value.array.dtype() == DType::f64)
     v->scalar = value.array.at<double>();
-  else
-    v->array = value.array.leak();
+  else v->array = value.array.leak();
 }
 
 // Cuts a view anew when its parent, or the parent's parent, has been assigned.
@@ -249,8 +248,8 @@ Value apply(Op op, std::span<Argument> in, Attrs attrs) {
   Tape& tape = current_session->tape;
   std::array<Operand, 4> few_ids;
   std::vector<Operand> many_ids(in.size() > 4 ? in.size() : 0);
-  std::span<Operand> ids = in.size() > 4 ? std::span<Operand>(many_ids)
-                                         : std::span<Operand>(few_ids.data(), in.size());
+  std::span<Operand> ids =
+      in.size() > 4 ? std::span<Operand>(many_ids) : std::span<Operand>(few_ids.data(), in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (in[i].value.active()) ids[i] = in[i].value.operand;
     else if (kept[i]) ids[i] = constant_operand(tape, op, kept[i]);
@@ -264,7 +263,8 @@ void assign(Variable* v, Value value) {
   require_writable(v);
   if (v->alias && v->alias->parent) {
     Variable* parent = as_variable(v->alias->parent);
-    if (v->array) Array::adopt(std::exchange(v->array, nullptr));  // no second handle on the parent's memory
+    if (v->array)
+      Array::adopt(std::exchange(v->array, nullptr));  // no second handle on the parent's memory
     v->array = Array(value.array).leak();
     Value whole = value_of(parent);
     if (parent->array) Array::adopt(std::exchange(parent->array, nullptr));

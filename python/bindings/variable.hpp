@@ -1,5 +1,5 @@
-// tg.Variable: the recorded value, a plain CPython type. A Variable is a handle: assignment moves it
-// to the node of the new value, a view knows its parent and refreshes itself.
+// tg.Variable: the recorded value, a plain CPython type. A Variable is a handle: assignment moves
+// it to the node of the new value, a view knows its parent and refreshes itself.
 #pragma once
 
 #include <optional>
@@ -21,12 +21,11 @@ struct Alias {
 };
 
 struct Variable {
-  PyObject_HEAD
-  std::uint64_t serial;  // of the recording it belongs to
-  void* array;           // an Array's handle; null for a float64 scalar
+  PyObject_HEAD std::uint64_t serial;  // of the recording it belongs to
+  void* array;                         // an Array's handle; null for a float64 scalar
   double scalar;
   Alias* alias;
-  NodeId node;           // kNoOperand: inactive, depends on no input
+  NodeId node;  // kNoOperand: inactive, depends on no input
 };
 
 extern PyTypeObject* variable_type;

@@ -24,9 +24,7 @@ PyObject* get_size(PyObject* self, void*) {
   return guarded([&] { return PyLong_FromLongLong(peek(as_variable(self)).size()); });
 }
 PyObject* get_itemsize(PyObject* self, void*) {
-  return guarded([&] {
-    return PyLong_FromLongLong(itemsize(peek(as_variable(self)).dtype()));
-  });
+  return guarded([&] { return PyLong_FromLongLong(itemsize(peek(as_variable(self)).dtype())); });
 }
 PyObject* get_nbytes(PyObject* self, void*) {
   return guarded([&] { return PyLong_FromLongLong(peek(as_variable(self)).nbytes()); });
@@ -61,18 +59,18 @@ PyObject* get_real(PyObject* self, void*) {
 }
 PyObject* get_imag(PyObject* self, void*) { return part(self, Op::imag); }
 
-PyGetSetDef getset[] = {
-    {"shape", get_shape, nullptr, "Shape, a tuple of integers.", nullptr},
-    {"dtype", get_dtype, nullptr, "The numpy.dtype.", nullptr},
-    {"ndim", get_ndim, nullptr, "Number of axes.", nullptr},
-    {"size", get_size, nullptr, "Number of elements.", nullptr},
-    {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
-    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
-    {"T", get_transposed, nullptr, "The transpose, a view.", nullptr},
-    {"real", get_real, nullptr, "Real part.", nullptr},
-    {"imag", get_imag, nullptr, "Imaginary part.", nullptr},
-    {"active", get_active, nullptr, "True if the value depends on an input of the recording.", nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef getset[] = {{"shape", get_shape, nullptr, "Shape, a tuple of integers.", nullptr},
+                        {"dtype", get_dtype, nullptr, "The numpy.dtype.", nullptr},
+                        {"ndim", get_ndim, nullptr, "Number of axes.", nullptr},
+                        {"size", get_size, nullptr, "Number of elements.", nullptr},
+                        {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
+                        {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
+                        {"T", get_transposed, nullptr, "The transpose, a view.", nullptr},
+                        {"real", get_real, nullptr, "Real part.", nullptr},
+                        {"imag", get_imag, nullptr, "Imaginary part.", nullptr},
+                        {"active", get_active, nullptr,
+                         "True if the value depends on an input of the recording.", nullptr},
+                        {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyObject* view_method(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
@@ -99,7 +97,9 @@ PyObject* sum_method(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObje
   return guarded([&]() -> PyObject* {
     if (n == 0 && !names) return reduce_all(self, Op::sum);
     static PyObject* const general =
-        py::object(py::module_::import("tapegrad.functions.reductions").attr("sum")).release().ptr();
+        py::object(py::module_::import("tapegrad.functions.reductions").attr("sum"))
+            .release()
+            .ptr();
     std::vector<PyObject*> all{self};
     all.insert(all.end(), args, args + n + (names ? PyTuple_GET_SIZE(names) : 0));
     return PyObject_Vectorcall(general, all.data(), static_cast<std::size_t>(n + 1), names);
@@ -114,7 +114,8 @@ PyMethodDef methods[] = {
      METH_VARARGS | METH_KEYWORDS, "Raises DetachedError for values that depend on an input."},
     {"__array_ufunc__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(array_ufunc)),
      METH_FASTCALL | METH_KEYWORDS, "NumPy's ufunc protocol."},
-    {"__array_function__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(array_function)),
+    {"__array_function__",
+     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(array_function)),
      METH_FASTCALL | METH_KEYWORDS, "NumPy's function protocol."},
     {nullptr, nullptr, 0, nullptr}};
 
@@ -184,8 +185,9 @@ void make_variable_type(py::module_& m) {
       {Py_tp_iter, slot(iterate)},
       {Py_tp_hash, slot(PyObject_HashNotImplemented)},
       {Py_tp_richcompare, slot(variable_richcompare)},
-      {Py_tp_doc, const_cast<char*>("A recorded value: behaves as the NumPy array or number it stands "
-                                    "for, and remembers how it was computed.")},
+      {Py_tp_doc,
+       const_cast<char*>("A recorded value: behaves as the NumPy array or number it stands "
+                         "for, and remembers how it was computed.")},
       {Py_mp_length, slot(length)},
       {Py_mp_subscript, slot(variable_getitem)},
       {Py_mp_ass_subscript, slot(variable_setitem)},

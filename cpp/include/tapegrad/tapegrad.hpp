@@ -4,8 +4,8 @@
 //   auto f = [](const auto& x) { using std::exp; return exp(x[0]) * x[1]; };
 //   std::vector<double> g = tapegrad::gradient(f, {0.5, 2.0});
 //
-// A callable takes `const std::vector<T>&` and returns T or std::vector<T>. Errors: tapegrad::Error for
-// sizes that do not fit.
+// A callable takes `const std::vector<T>&` and returns T or std::vector<T>. Errors: tapegrad::Error
+// for sizes that do not fit.
 #pragma once
 
 #include <utility>

@@ -30,8 +30,7 @@ class Var {
  public:
   Var() = default;
   Var(double value) : value_(value) {}  // NOLINT: constants convert, as for double
-  Var(double value, NodeId id, const Tape& tape)
-      : value_(value), id_(id), serial_(tape.serial()) {}
+  Var(double value, NodeId id, const Tape& tape) : value_(value), id_(id), serial_(tape.serial()) {}
 
   double value() const { return value_; }
   NodeId id() const { return id_; }
@@ -83,11 +82,11 @@ inline Var record(Op op, double value, const Var& x, const Var& y) {
 
 #define UNARY(name, ...) \
   inline Var name(const Var& x) { return detail::record(Op::name, math::name(x.value()), x); }
-#define BINARY(name, ...)                                                        \
-  inline Var name(const Var& x, const Var& y) {                                  \
-    return detail::record(Op::name, math::name(x.value(), y.value()), x, y);     \
-  }                                                                              \
-  inline Var name(const Var& x, double y) { return name(x, Var(y)); }            \
+#define BINARY(name, ...)                                                    \
+  inline Var name(const Var& x, const Var& y) {                              \
+    return detail::record(Op::name, math::name(x.value(), y.value()), x, y); \
+  }                                                                          \
+  inline Var name(const Var& x, double y) { return name(x, Var(y)); }        \
   inline Var name(double x, const Var& y) { return name(Var(x), y); }
 #include "ops/elementwise.def"
 

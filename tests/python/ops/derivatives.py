@@ -106,7 +106,7 @@ def check_second_order(op: Recorded, f: Function, xs, ts, g) -> None:
     _, first, products = op.tape.second_order(op.output, g, op.inputs, list(ts), op.begin)
     recorded = op.tape.adjoint([op.output], [g], op.inputs, op.begin, record=True)
     for i, (a, again) in enumerate(zip(op.adjoint(g), recorded, strict=True)):
-        expected = difference(lambda *points: gradients(f, points, g)[i], xs, ts)  # noqa: B023
+        expected = difference(lambda *points: gradients(f, points, g)[i], xs, ts)
         assert_close(first[i], a, 1e-9, "gradient of the second-order sweep")
         assert_close(_core.value(again), a, 1e-9, "recorded gradient")
         assert_close(products[i], expected, 1e-5, "forward over reverse")
