@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace tapegrad {
 
@@ -20,12 +21,15 @@ class Dims {
   Dims(std::initializer_list<std::int64_t> values) { assign(values.begin(), values.size()); }
   Dims(std::span<const std::int64_t> values) { assign(values.data(), values.size()); }
   Dims(const Dims& other) { assign(other.data(), other.size()); }
-  Dims(Dims&& other) noexcept = default;
+  Dims(Dims&& other) noexcept { steal(other); }
   Dims& operator=(const Dims& other) {
     if (this != &other) assign(other.data(), other.size());
     return *this;
   }
-  Dims& operator=(Dims&& other) noexcept = default;
+  Dims& operator=(Dims&& other) noexcept {
+    if (this != &other) steal(other);
+    return *this;
+  }
 
   std::size_t size() const { return size_; }
   int ndim() const { return static_cast<int>(size_); }
@@ -77,6 +81,12 @@ class Dims {
 
  private:
   static constexpr std::size_t kInline = 6;
+  void steal(Dims& other) {  // leaves `other` empty
+    heap_ = std::move(other.heap_);
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, 0);
+    if (!heap_) std::copy_n(other.inline_, size_, inline_);
+  }
   void assign(const std::int64_t* values, std::size_t n) {
     resize(n);
     std::copy_n(values, n, data());

@@ -2,6 +2,7 @@
 // package. At import the inner loops of NumPy's ufuncs replace our kernels, so that values are
 // NumPy's.
 #include <cmath>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 
@@ -71,6 +72,10 @@ void register_ufuncs() {
 }
 
 std::optional<Op> op_of_ufunc(PyObject* ufunc) {
+#ifdef Py_GIL_DISABLED
+  static std::mutex mutex;  // elsewhere the interpreter lock guards the map and the kernels
+  const std::lock_guard lock(mutex);
+#endif
   const auto found = op_by_ufunc.find(ufunc);
   if (found != op_by_ufunc.end()) return found->second;
   // SciPy's special functions are adopted when first met, so that importing tapegrad need not
