@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace tapegrad {
@@ -44,6 +45,12 @@ TEST(Broadcast, ErrorNamesBothShapes) {
   }
 }
 
+// Axes are walked in the order of memory, so only what is met together is promised.
+std::vector<double> sorted(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
 TEST(ForEachRun, AContiguousArrayIsOneRun) {
   const Walked walked = read(counting({2, 3, 4}), {2, 3, 4});
   EXPECT_EQ(walked.runs, 1);
@@ -58,10 +65,12 @@ TEST(ForEachRun, NothingIsWalkedWhenAnAxisIsEmpty) {
   EXPECT_EQ(read(counting({3, 0}), {3, 0}).runs, 0);
 }
 
-TEST(ForEachRun, TransposedArraysAreReadInOrder) {
+TEST(ForEachRun, ATransposedArrayIsReadAsItLiesInMemory) {
   const Array a = counting({2, 3});
   const Array t = a.view({3, 2}, {8, 24}, a.data());
-  EXPECT_EQ(read(t, {3, 2}).values, (std::vector<double>{0, 3, 1, 4, 2, 5}));
+  const Walked walked = read(t, {3, 2});
+  EXPECT_EQ(walked.runs, 1);
+  EXPECT_EQ(walked.values, (std::vector<double>{0, 1, 2, 3, 4, 5}));
 }
 
 TEST(ForEachRun, NegativeStridesAreReadBackwards) {
@@ -72,8 +81,8 @@ TEST(ForEachRun, NegativeStridesAreReadBackwards) {
 
 TEST(ForEachRun, BroadcastAxesRepeat) {
   const Array column = counting({3, 1});
-  EXPECT_EQ(read(column, {3, 2}).values, (std::vector<double>{0, 0, 1, 1, 2, 2}));
-  EXPECT_EQ(read(counting({2}), {2, 1, 2}).values, (std::vector<double>{0, 1, 0, 1}));
+  EXPECT_EQ(sorted(read(column, {3, 2}).values), (std::vector<double>{0, 0, 1, 1, 2, 2}));
+  EXPECT_EQ(sorted(read(counting({2}), {2, 1, 2}).values), (std::vector<double>{0, 0, 1, 1}));
 }
 
 // The slow way: every index of the shape, each array addressed by its own strides.
@@ -90,15 +99,13 @@ TEST(ForEachRun, SeveralArraysWalkTogether) {
                                      100 * *reinterpret_cast<double*>(p[1] + i * s[1]));
                     }
                   });
-  ASSERT_EQ(sums.size(), 36u);
-  std::size_t at = 0;
+  std::vector<double> expected;
   for (int i = 0; i < 2; ++i)
     for (int j = 0; j < 3; ++j)
       for (int k = 0; k < 2; ++k)
-        for (int l = 0; l < 3; ++l) {
-          const double expected = (3 * j + l) + 100.0 * (18 * i + 9 * k + 3 * j + l);
-          EXPECT_EQ(sums[at++], expected) << i << j << k << l;
-        }
+        for (int l = 0; l < 3; ++l)
+          expected.push_back((3 * j + l) + 100.0 * (18 * i + 9 * k + 3 * j + l));
+  EXPECT_EQ(sorted(sums), sorted(expected));
 }
 
 }  // namespace
