@@ -40,6 +40,6 @@ LOGISTIC = Workload(
     function,
     make,
     gradient,
-    small=5,
+    small=50,  # enough for the first product to load BLAS before memory is measured
     variants={"torch": function_torch},
 )

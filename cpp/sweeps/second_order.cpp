@@ -1,4 +1,6 @@
 // Forward over reverse: the adjoint sweep in dual numbers, after a tangent sweep.
+#include <functional>
+
 #include "ops/elementwise.hpp"
 #include "sweeps/dual.hpp"
 #include "sweeps/tangent.hpp"
@@ -6,14 +8,50 @@
 namespace tapegrad {
 namespace {
 
+// A product as its adjoint rule sees it, with other values in the place of its operands: the rule
+// is linear in each of adjoint, left and right, so its tangent is the rule itself, run on tangents.
+class ProductRule final : public Rule {
+ public:
+  using Add = std::function<void(int, Term)>;
+  ProductRule(NumericAlgebra& numbers, const Tape& tape, NodeId id,
+              std::array<std::optional<Term>, 2> in, std::array<bool, 2> active, Add add)
+      : Rule(numbers, Op::matmul, {}, 2),
+        tape_(tape),
+        node_(tape[id]),
+        id_(id),
+        in_(in),
+        active_(active),
+        add_(std::move(add)) {}
+  Term in(int i) override { return *in_[static_cast<std::size_t>(i)]; }
+  Term out() override { return ensure(false, "a product rule reads no result"), Term(); }
+  Meta in_meta(int i) const override { return tape_.meta(i == 0 ? node_.a : node_.b); }
+  Meta out_meta() const override { return tape_.meta(id_); }
+  // The adjoint of one operand reads the other.
+  bool active(int i) const override {
+    return active_[static_cast<std::size_t>(i)] && in_[static_cast<std::size_t>(1 - i)].has_value();
+  }
+  Term tangent(int) override { return ensure(false, "an adjoint rule reads no tangent"), Term(); }
+  void add(int i, Term t) override { add_(i, t); }
+
+ private:
+  const Tape& tape_;
+  const Node node_;
+  const NodeId id_;
+  std::array<std::optional<Term>, 2> in_;
+  std::array<bool, 2> active_;
+  Add add_;
+};
+
 class DualFrame final : public Frame {
  public:
-  DualFrame(TangentFrame& forward, NodeId begin, NodeId end, NodeId output, std::int64_t lanes)
+  DualFrame(TangentFrame& forward, NodeId begin, NodeId end, NodeId output, std::int64_t lanes,
+            bool gradients)
       : Frame(forward.tape, duals),
         numbers(lanes),
         duals(numbers),
         forward(forward),
         output(output),
+        gradients(gradients),
         adjoints(tape, begin, end, 0),
         adjoint_tangents(tape, begin, end, lanes) {}
 
@@ -54,6 +92,36 @@ class DualFrame final : public Frame {
     duals.release(0);
     numbers.release(0);
     if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);  // its consumers are done
+  }
+
+  // Five products of matrices at most, where running the rule on dual numbers takes six: the
+  // adjoint of an input is worked out only if it is asked for.
+  void product(NodeId id, const Node& n, bool has_v, bool has_t) {
+    const Operand operands[] = {n.a, n.b};
+    std::array<std::optional<Term>, 2> values, tangents;
+    std::array<bool, 2> wanted{active(n.a), active(n.b)}, passed_on = wanted;
+    for (std::size_t i = 0; i < 2; ++i) {
+      if (wanted[1 - i]) values[i] = numbers.constant(tape.value(operands[i]));
+      if (wanted[1 - i] && forward.active(operands[i]))
+        tangents[i] = numbers.put(forward.tangents.get(operands[i]));
+      passed_on[i] = wanted[i] && (gradients || tape[operands[i]].op != Op::input);
+    }
+    auto into = [&](NumericStore& store) {
+      return [&store, &operands, this](int i, Term t) { store.add(operands[i], numbers.get(t)); };
+    };
+    auto run = [&](std::array<std::optional<Term>, 2> in, std::array<bool, 2> which,
+                   NumericStore& store, Term adjoint) {
+      ProductRule rule(numbers, tape, id, in, which, into(store));
+      rules_of(Op::matmul).adjoint(rule, adjoint);
+    };
+    if (has_v) {
+      const Term g = numbers.put(adjoints.take(id));
+      run(values, passed_on, adjoints, g);
+      run(tangents, wanted, adjoint_tangents, g);
+    }
+    if (has_t) run(values, wanted, adjoint_tangents, numbers.put(adjoint_tangents.take(id)));
+    numbers.release(0);
+    if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);
   }
 
   // An elementwise node of float64 arrays of one shape, without lanes: one loop for each operand,
@@ -103,6 +171,7 @@ class DualFrame final : public Frame {
   DualAlgebra duals;
   TangentFrame& forward;
   const NodeId output;
+  const bool gradients;           // of inputs are asked for
   NumericStore adjoints;          // one direction
   NumericStore adjoint_tangents;  // with the lanes
 };
@@ -110,7 +179,8 @@ class DualFrame final : public Frame {
 }  // namespace
 
 SecondOrder second_order_sweep(const Tape& tape, NodeId begin, const Seed& adjoint_seed,
-                               const std::vector<Seed>& tangent_seeds, std::int64_t lanes) {
+                               const std::vector<Seed>& tangent_seeds, std::int64_t lanes,
+                               bool gradients) {
   NodeId end = adjoint_seed.node + 1;
   std::vector<NodeId> inputs;
   for (auto& s : tangent_seeds) {
@@ -120,13 +190,13 @@ SecondOrder second_order_sweep(const Tape& tape, NodeId begin, const Seed& adjoi
   TangentFrame forward(tape, begin, end, lanes);
   forward.seed(tangent_seeds);
   forward.run(begin, end, {adjoint_seed.node}, true);
-  DualFrame frame(forward, begin, end, adjoint_seed.node, lanes);
+  DualFrame frame(forward, begin, end, adjoint_seed.node, lanes, gradients);
   if (frame.adjoints.holds(adjoint_seed.node))
     frame.adjoints.add(adjoint_seed.node, {adjoint_seed.value, false});
   for (NodeId id = end; id-- > begin;) frame.step(id);
   SecondOrder result;
   result.output_tangent = forward.tangents.collect({adjoint_seed.node})[0];
-  result.gradients = frame.adjoints.collect(inputs);
+  if (gradients) result.gradients = frame.adjoints.collect(inputs);
   result.products = frame.adjoint_tangents.collect(inputs);
   return result;
 }

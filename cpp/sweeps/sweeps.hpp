@@ -26,13 +26,15 @@ std::vector<Array> tangent_sweep(const Tape& tape, NodeId begin, const std::vect
 
 // Forward over reverse. `adjoint_seed` is the (unbatched) cotangent of one output, `tangent_seeds`
 // the directions of the inputs, all of which are differentiated.
+// Without `gradients` these are left out, and so is the work that only they need.
 struct SecondOrder {
   Array output_tangent;
   std::vector<Array> gradients;  // of inputs, one direction
   std::vector<Array> products;   // tangents of the gradients, with the lanes
 };
 SecondOrder second_order_sweep(const Tape& tape, NodeId begin, const Seed& adjoint_seed,
-                               const std::vector<Seed>& tangent_seeds, std::int64_t lanes);
+                               const std::vector<Seed>& tangent_seeds, std::int64_t lanes,
+                               bool gradients = true);
 
 // A value on a tape: an operand if it depends on an input, and the value itself.
 struct Recorded {

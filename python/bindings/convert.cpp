@@ -39,6 +39,7 @@ bool supported(int typenum, DType& t) {
 }
 
 void release_object(void* owner) {
+  if (!Py_IsInitialized()) return;  // at exit: a recording that nobody closed
   py::gil_scoped_acquire gil;
   Py_DECREF(static_cast<PyObject*>(owner));
 }

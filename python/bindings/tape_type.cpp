@@ -176,12 +176,13 @@ py::list tangent(TapeHandle& t, const py::sequence& inputs, const py::sequence& 
 
 py::tuple second_order(TapeHandle& t, py::handle output, py::handle seed,
                        const py::sequence& inputs, const py::sequence& tangents, NodeId begin,
-                       std::int64_t directions) {
+                       std::int64_t directions, bool gradients) {
   t.session->verify_captured();
   const NodeId y = node_of(t, output);
   require(y != kNoOperand, "the output depends on no input");
-  SecondOrder r = second_order_sweep(t.tape(), begin, {y, seed_value(t.tape(), y, seed, 0)},
-                                     seeds_of(t, inputs, tangents, directions), directions);
+  SecondOrder r =
+      second_order_sweep(t.tape(), begin, {y, seed_value(t.tape(), y, seed, 0)},
+                         seeds_of(t, inputs, tangents, directions), directions, gradients);
   return py::make_tuple(
       py::reinterpret_steal<py::object>(result_object(std::move(r.output_tangent))),
       result_list(std::move(r.gradients)), result_list(std::move(r.products)));
@@ -263,7 +264,8 @@ void make_tape_type(py::module_& m) {
       .def("tangent", tangent, "inputs"_a, "tangents"_a, "outputs"_a, "begin"_a, "record"_a = false,
            "directions"_a = 0, "The tangent sweep; None for outputs that depend on nothing.")
       .def("second_order", second_order, "output"_a, "seed"_a, "inputs"_a, "tangents"_a, "begin"_a,
-           "directions"_a = 0, "Forward over reverse: (tangent, gradients, products).")
+           "directions"_a = 0, "gradients"_a = true,
+           "Forward over reverse: (tangent, gradients, products); gradients may be left out.")
       .def("elements", elements, "begin"_a, "Numbers in the values of the nodes from `begin` on.")
       .def(
           "keep_values", [](TapeHandle& t) { t.tape().keep_values(); },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 import threading
 import time
@@ -322,3 +323,13 @@ def test_an_assignment_costs_the_part_and_not_the_array(name: str, transform: st
 
     # 400 assignments cost hardly more than 4; a copy of the array for each took half a second.
     assert seconds(400) < 4 * seconds(4) + 0.15
+
+
+def test_a_recording_left_open_at_exit_does_no_harm() -> None:
+    code = (
+        "import numpy as np; from tapegrad import _core;"
+        "tape = _core.Tape.enter();"
+        "y = (tape.input(np.ones(10_000)) * np.ones(10_000)).sum()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

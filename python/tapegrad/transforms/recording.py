@@ -108,7 +108,9 @@ class Run:
         if not self.nested:
             sweep = self.tape.second_order
             products: list[Any]
-            _, _, products = sweep(outputs[0], 1.0, inputs, tangents, self.begin, directions)
+            _, _, products = sweep(
+                outputs[0], 1.0, inputs, tangents, self.begin, directions, gradients=False
+            )
             return products
         gradients = self.tape.adjoint(outputs, [1.0], inputs, self.begin, True)
         found = self.tangent(tangents, gradients, directions)
