@@ -254,6 +254,7 @@ np.split(e, 3, axis=1)
 EVERYTHING = SHAPES + ARRANGED
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("expression", EVERYTHING + VALUES)
 def test_value(expression):
     check_value(expression)
