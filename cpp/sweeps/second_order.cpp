@@ -83,6 +83,7 @@ class DualFrame final : public Frame {
       if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);
       return;
     }
+    if (n.op == Op::matmul) return product(id, n, has_v, has_t);
     const Meta m = tape.meta(id);
     const Term v =
         numbers.put(has_v ? adjoints.take(id) : LaneArray{Array::zeros(m.dtype, m.shape), false});
