@@ -18,7 +18,8 @@ struct Pair {
 // Puts the axes in the order of the memory of `to` (largest stride first) and merges neighbours
 // that both arrays walk as one.
 Pair collapse(Pair pair) {
-  auto& [shape, to, from] = pair;
+  Dims& shape = pair.shape;
+  Walker &to = pair.to, &from = pair.from;
   auto swap = [&](std::size_t i, std::size_t j) {
     std::swap(shape[i], shape[j]);
     std::swap(to.strides[i], to.strides[j]);

@@ -143,7 +143,7 @@ void prod_adjoint(Rule& rule, Term adjoint) {
 
 template <int sign>
 Meta extremum_shape(std::span<const Meta> in, Attrs attrs) {
-  const Meta out = reduce_shape(in, attrs);
+  Meta out = reduce_shape(in, attrs);
   if (out.dtype == DType::c128) throw Unsupported("max and min of complex numbers have no rule");
   for (auto axis : axes_of(attrs))
     require(in[0].shape[axis] > 0,
