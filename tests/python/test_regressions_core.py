@@ -333,3 +333,14 @@ def test_a_recording_left_open_at_exit_does_no_harm() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_flat_of_a_transposed_array_refuses_what_it_would_lose() -> None:
+    def f(x: Any) -> Any:
+        y = x.reshape(2, 2) * 1.0
+        y.T.flat[1] = 5.0
+        return y.sum()
+
+    with pytest.raises(ValueError, match="read-only"):
+        tg.grad(f)(X)
+    assert tg.grad(lambda x: x.reshape(2, 2).T.flat[1] ** 2)(X).tolist() == [0.0, 0.0, 6.0, 0.0]
