@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from bench import compare, machine, report
-from bench.measure import FULL, SMOKE
+from bench.measure import FULL, QUICK, SMOKE
 from bench.results import Run
 from bench.rows import Row, rows_for
 from bench.runner import Settings, run_rows
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["compare"]:
         return compare.main(arguments[1:])
     options = _parser().parse_args(arguments)
-    effort = SMOKE if options.smoke else FULL
+    effort = SMOKE if options.smoke else QUICK if options.quick else FULL
     try:
         rows = _chosen_rows(rows_for(effort), options.only)
         if options.list:
@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="python -m bench compare A B shows what moved between two saved runs",
     )
     parser.add_argument("--smoke", action="store_true", help="small sizes and few samples, for CI")
+    parser.add_argument(
+        "--quick", action="store_true", help="full sizes, the best of samples in a short time"
+    )
     parser.add_argument(
         "--only", action="append", metavar="NAME", help="rows whose name contains NAME; repeatable"
     )

@@ -42,6 +42,18 @@ def require_close(
             )
 
 
+def slope(function: Any, params: Sequence[Any], direction: Sequence[Any]) -> float:
+    """Derivative of a scalar function along `direction` by the complex step: exact to rounding."""
+    h = 1e-30
+    moved = [p + 1j * h * d for p, d in zip(params, direction, strict=True)]
+    return float(np.imag(function(*moved)) / h)
+
+
+def projected(parts: Sequence[Any], direction: Sequence[Any]) -> float:
+    """The inner product over all parameters."""
+    return float(sum(np.sum(a * d) for a, d in zip(parts, direction, strict=True)))
+
+
 def complex_step(gradient: Any, params: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, ...]:
     """Hessian-vector product as Im gradient(x + i h v) / h: exact to rounding."""
     h = 1e-30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.measure import FULL
+from bench.measure import SMOKE
 from bench.results import Measurement, Run
 from bench.rows import Row, Target
 from bench.systems import SYSTEMS
@@ -55,7 +55,7 @@ def build(run: Run, rows: Mapping[str, Row]) -> Table:
     notes: list[str] = []
     sections = []
     # The targets are for the full sizes; at small ones a figure is mostly fixed cost.
-    judged = run.settings["effort"] == FULL.name
+    judged = run.settings["effort"] != SMOKE.name
     for row in rows.values():
         lines = []
         for metric, target in row.targets.items():
@@ -97,6 +97,7 @@ def _verdict(target: Target, found: Mapping[str, Measurement]) -> str:
     parts = []
     if target.at_most is not None:
         parts.append(f"<= {quantity(target.at_most, found[REFERENCE].unit)}")
+    parts += [f"<= {factor:g} {s}" for s, factor in target.times.items() if s in found]
     peers = [p for p in target.peers if p in found]
     if peers:
         parts.append("<= " + ("peers" if len(peers) > 1 else peers[0]))

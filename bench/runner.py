@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.machine import ROOT
 from bench.measure import Effort
@@ -37,12 +37,15 @@ def run_rows(
             if not row.admits(system):
                 continue
             progress(f"{row.name}: {system.name}")
-            answer = _run_child(row.name, system.name, settings)
-            if isinstance(answer, Failure):
-                into.failures.append(answer)
-                progress(f"{row.name}: {system.name}: FAILED: {answer.reason}")
-            else:
-                into.measurements.extend(answer)
+            found: list[Measurement] = []
+            for threads in row.threads or (settings.threads,):
+                answer = _run_child(row.name, system.name, replace(settings, threads=threads))
+                if isinstance(answer, Failure):
+                    into.failures.append(answer)
+                    progress(f"{row.name}: {system.name}: FAILED: {answer.reason}")
+                else:
+                    found += answer
+            into.measurements += [*found, *row.summary(found)]
 
 
 def _run_child(row: str, system: str, settings: Settings) -> list[Measurement] | Failure:

@@ -50,6 +50,7 @@ def perform(task: dict[str, Any]) -> dict[str, Any]:
     effort = EFFORTS[task["effort"]]
     try:
         system = SYSTEMS[task["system"]]()
+        system.threads = task["threads"]
         found = rows_for(effort)[task["row"]].measure(system, effort)
     except CheckFailed as error:
         return {"failure": f"wrong result, not timed: {error}"}

@@ -43,7 +43,7 @@ class GradientRow(Row):
         }
 
     def admits(self, system: type[System]) -> bool:
-        return True
+        return not system.prepared_only
 
     def measure(self, system: System, effort: Effort) -> list[Measurement]:
         size = min(self.size, system.scalar_limit) if self.workload.scalar else self.size

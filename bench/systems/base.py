@@ -18,7 +18,7 @@ from bench.workloads import Instance, Workload
 
 
 class System(ABC):
-    """One automatic differentiation system, limited to one thread by the worker."""
+    """One automatic differentiation system, held to `threads` threads by the worker."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -28,10 +28,14 @@ class System(ABC):
     records: ClassVar[bool] = True  # operations are recorded one by one, as they run
     records_arrays: ClassVar[bool] = True
     one_shot: ClassVar[bool] = True  # every call records anew
+    prepares: ClassVar[bool] = True  # stands in the table of prepared functions
+    prepared_only: ClassVar[bool] = False  # and in no other
+    has_value: ClassVar[bool] = True
     second_order: ClassVar[bool] = True
     scalar_limit: ClassVar[int] = 10**5  # operations of a scalar loop that end in reasonable time
 
     np: Any  # the namespace given to a workload's function
+    threads: int = 1
 
     @classmethod
     def installed(cls) -> bool:
@@ -43,6 +47,15 @@ class System(ABC):
             return importlib.metadata.version(cls.distribution)
         except importlib.metadata.PackageNotFoundError:
             return "unknown"
+
+    @classmethod
+    def takes(cls, workload: Workload, size: int) -> bool:
+        """Whether the system can state the workload at this size, prepared."""
+        return workload.systems is None or cls.name in workload.systems
+
+    def prepared(self) -> System:
+        """The system as it is used for many calls at the same shapes."""
+        return self
 
     def array(self, value: Any) -> Any:
         """`value` (array, float or int) as this system's constant or argument."""
@@ -58,9 +71,19 @@ class System(ABC):
         data = tuple(self.array(d) for d in instance.data)
         return lambda *params: body(self.np, *params, *data)
 
+    def value(self, function: Callable[..., Any], params: Sequence[Any]) -> Thunk:
+        """A call that computes the function alone."""
+        return lambda: function(*params)
+
     @abstractmethod
     def gradient(self, function: Callable[..., Any], params: Sequence[Any]) -> Thunk:
         """A call that computes (value, gradients), gradients bare for a single parameter."""
+
+    def gradient_into(
+        self, function: Callable[..., Any], params: Sequence[Any], out: Sequence[Any]
+    ) -> Thunk | None:
+        """The same, written into the caller's arrays `out`; None where a system cannot."""
+        return None
 
     def hvp(
         self, function: Callable[..., Any], params: Sequence[Any], tangents: Sequence[Any]

@@ -17,6 +17,7 @@ class Jax(System):
     module = "jax"
     distribution = "jax"
     scalar_limit = 10**4
+    prepares = False  # JAX jit stands there for it
 
     def __init__(self) -> None:
         import jax
@@ -33,6 +34,10 @@ class Jax(System):
 
     def prepare(self, call: Callable[..., Any]) -> Callable[..., Any]:
         return call
+
+    def value(self, function: Callable[..., Any], params: Sequence[Any]) -> Thunk:
+        call = self.prepare(function)
+        return lambda: self.jax.block_until_ready(call(*params))
 
     def gradient(self, function: Callable[..., Any], params: Sequence[Any]) -> Thunk:
         call = self.prepare(self.jax.value_and_grad(function, positions(params)))
@@ -51,6 +56,7 @@ class JaxJit(Jax):
     title = "JAX jit, steady"
     records = False
     one_shot = False
+    prepares = True
     scalar_limit = 400  # compile time grows faster than the loop
 
     def prepare(self, call: Callable[..., Any]) -> Callable[..., Any]:

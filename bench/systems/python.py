@@ -19,6 +19,7 @@ class Python(System):
     differentiates = False
     records_arrays = False
     second_order = False
+    prepares = False
     scalar_limit = 10**7
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -21,15 +22,22 @@ class Torch(System):
         import torch
 
         self.torch = torch
-        self.np = torch
+        self.np = _namespace(torch)
 
     def array(self, value: Any) -> Any:
         if isinstance(value, (numpy.ndarray, float)):
-            return self.torch.tensor(value, dtype=self.torch.float64)
+            return self.torch.tensor(value)
         return value
 
     def numpy(self, value: Any) -> Any:
         return value.detach().numpy()
+
+    def value(self, function: Callable[..., Any], params: Sequence[Any]) -> Thunk:
+        def call() -> Any:
+            with self.torch.no_grad():
+                return function(*params)
+
+        return call
 
     def gradient(self, function: Callable[..., Any], params: Sequence[Any]) -> Thunk:
         def call() -> Any:
@@ -51,3 +59,20 @@ class Torch(System):
             )
 
         return call
+
+
+def _namespace(torch: Any) -> SimpleNamespace:
+    """PyTorch under NumPy's names, where they differ."""
+
+    def extreme(whole: Any, along: Any) -> Any:
+        def call(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+            return whole(x) if axis is None else along(x, axis, keepdims)
+
+        return call
+
+    changed = {
+        "max": extreme(torch.max, torch.amax),
+        "min": extreme(torch.min, torch.amin),
+        "cross": torch.linalg.cross,
+    }
+    return SimpleNamespace(**{**vars(torch), **changed})

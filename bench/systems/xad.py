@@ -18,6 +18,7 @@ class Xad(System):
     distribution = "xad"
     records_arrays = False
     second_order = False
+    prepares = False
     scalar_limit = 10**7
 
     def __init__(self) -> None:

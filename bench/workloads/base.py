@@ -11,14 +11,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Instance:
-    """The inputs of a workload at one size: `params` are differentiated, `data` is constant."""
+    """The inputs of a workload at one size: `params` are differentiated, `data` is constant.
+
+    `direction`, where given, is that of the Hessian-vector product.
+    """
 
     params: tuple[Any, ...]
     data: tuple[Any, ...] = ()
+    direction: tuple[Any, ...] | None = None
 
     def tangents(self) -> tuple[Any, ...]:
-        """A fixed random direction, one of each parameter's shape."""
-        rng = np.random.default_rng(7)
+        """The direction, else a fixed random one, one of each parameter's shape."""
+        return self.random_direction(7) if self.direction is None else self.direction
+
+    def random_direction(self, seed: int) -> tuple[Any, ...]:
+        rng = np.random.default_rng(seed)
         return tuple(
             rng.standard_normal(p.shape)
             if isinstance(p, np.ndarray)
@@ -34,17 +41,24 @@ class Workload:
     `function(np, *params, *data)` returns a scalar; `np` is the system's own namespace, which for
     tapegrad is NumPy itself. `gradient(*params, *data)` is the closed form in NumPy, a tuple with
     one entry a parameter, through which complex parameters pass: its complex step checks the
-    Hessian-vector products. `variants` holds a system's idiomatic formulation, by system name,
-    where the common one does not suit it. A `scalar` workload loops in Python over scalars, and
-    its size is its number of operations.
+    Hessian-vector products. Without it, complex parameters pass through `function` itself, and
+    random projections of the derivatives are compared with its complex step.
+
+    `variants` holds a system's idiomatic formulation, by system name, where the common one does
+    not suit it. A `scalar` workload loops in Python over scalars, and its size is its number of
+    operations. A `symbolic` one can be stated in scalar expressions of vectors. `systems`, where
+    given, are the only ones that can state it at all.
     """
 
     name: str
     title: str
     function: Callable[..., Any]
     make: Callable[[int], Instance]
-    gradient: Callable[..., tuple[Any, ...]]
-    small: int
+    gradient: Callable[..., tuple[Any, ...]] | None = None
+    small: int = 4
     scalar: bool = False
+    symbolic: bool = False
+    unit: str = ""  # of the size, for titles
+    systems: frozenset[str] | None = None
     rtol: float = 1e-9
     variants: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

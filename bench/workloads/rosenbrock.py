@@ -25,4 +25,4 @@ def gradient(x: Any) -> tuple[Any, ...]:
     return (result,)
 
 
-ROSENBROCK = Workload("rosenbrock", "Rosenbrock", function, make, gradient, small=3)
+ROSENBROCK = Workload("rosenbrock", "Rosenbrock", function, make, gradient, small=3, symbolic=True)

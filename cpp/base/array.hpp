@@ -70,7 +70,8 @@ class Array {
     });
     return a;
   }
-  // Memory that belongs to somebody else; `release(owner)` runs when the last handle is gone.
+  // Memory that belongs to somebody else; `release(owner)`, if any, runs when the last handle is
+  // gone.
   static Array foreign(DType dtype, const Dims& shape, const Dims& strides, void* data, void* owner,
                        void (*release)(void*)) {
     auto* o = new Object;
@@ -80,7 +81,7 @@ class Array {
     o->contiguous = is_contiguous(shape, strides, itemsize(dtype));
     o->data = static_cast<char*>(data);
     o->owner = owner;
-    o->release = release;
+    o->release = release ? release : [](void*) {};
     return Array(o);
   }
   // The same memory, seen with another shape and strides from `data` on.
@@ -121,6 +122,9 @@ class Array {
   }
   // True if both are views of one block, whether or not they overlap.
   bool same_block(const Array& o) const { return root(object_) == root(o.object_); }
+
+  // Foreign memory that has moved; only for handles made by `foreign` that have no views.
+  void point_at(char* data) const { object_->data = data; }
 
   // For owners that keep the bare pointer (the tape's slots, Python's Variable).
   void* leak() { return std::exchange(object_, nullptr); }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -24,6 +25,11 @@ class Flat {
     o.size_ = o.capacity_ = 0;
   }
   ~Flat() { std::free(data_); }
+  void swap(Flat& o) noexcept {
+    std::swap(data_, o.data_);
+    std::swap(size_, o.size_);
+    std::swap(capacity_, o.capacity_);
+  }
 
   std::size_t size() const { return size_; }
   std::size_t capacity_bytes() const { return capacity_ * sizeof(T); }

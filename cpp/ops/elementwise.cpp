@@ -33,7 +33,9 @@ Array empty_result(DType dtype, const Array& a, const Array& b) {
 
 DType elementwise_dtype(Op op, DType promoted) {
   DType t = promoted;
-  if (kind_of(op) != OpKind::comparison && !is_differentiable(t)) t = DType::f64;
+  // Booleans are counted, integers stay integers, where the op has an integer kernel.
+  const bool exact = is_differentiable(t) || kind_of(op) == OpKind::comparison || t == DType::i64;
+  if (!exact || (!is_differentiable(t) && !kernel(op, t).value)) t = DType::f64;
   if (!kernel(op, t).value)
     throw Unsupported(std::string(op_name(op)) + " is not defined for " + dtype_name(t));
   return t;
@@ -46,7 +48,8 @@ Array elementwise_value(Op op, std::span<const Array> in, Array reuse) {
     Array out = reuse ? std::move(reuse) : empty_in_order(out_dtype, in[0]);
     if (in[0].contiguous()) {
       char* p[] = {in[0].data(), out.data()};
-      const std::intptr_t n = in[0].size(), w = itemsize(in[0].dtype()), s[] = {w, w};
+      const std::intptr_t n = in[0].size();
+      const std::intptr_t s[] = {itemsize(in[0].dtype()), itemsize(out_dtype)};
       k.value(p, &n, s, k.data);
     } else {
       run<2>(k.value, k.data, out.shape(), {walk(in[0], out.shape()), walk(out, out.shape())});

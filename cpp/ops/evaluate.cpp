@@ -61,7 +61,7 @@ Array evaluate_structured(Op op, std::span<Array> in, Attrs attrs) {
 }  // namespace
 
 Array evaluate(Op op, std::span<Array> in, Attrs attrs) {
-  if (op == Op::alias) return in[0];
+  if (kind_of(op) == OpKind::leaf) return in[0];  // alias, stop_gradient
   if (!is_elementwise(op)) return evaluate_structured(op, in, attrs);
   DType t = in[0].dtype();
   if (in.size() == 2) t = promote(t, in[1].dtype());

@@ -163,4 +163,5 @@ void fill_f32(Kernel* column);
 void fill_c128(Kernel* column);
 void fill_dual(Kernel* column);
 void fill_blocked(Kernel* column);
+void fill_integers(Kernel* column);
 }  // namespace tapegrad

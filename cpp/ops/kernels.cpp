@@ -18,6 +18,12 @@ void comparison(char** p, const std::intptr_t* n, const std::intptr_t* s, void*)
         Compare()(loops::load<T>(p[0] + i * s[0]), loops::load<T>(p[1] + i * s[1]));
 }
 
+template <class T, class Predicate>
+void predicate(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
+  for (std::intptr_t i = 0; i < *n; ++i)
+    *reinterpret_cast<bool*>(p[1] + i * s[1]) = Predicate()(loops::load<T>(p[0] + i * s[0]));
+}
+
 struct Table {
   std::array<std::array<Kernel, kElementwise>, 5> columns;
   Table() {
@@ -31,13 +37,17 @@ struct Table {
     fill_comparisons<Complex>(DType::c128);
     fill_comparisons<bool>(DType::b8);
     fill_comparisons<std::int64_t>(DType::i64);
+    fill_integers(columns[4].data());
   }
   template <class T>
   void fill_comparisons(DType dtype) {
     auto& column = columns[static_cast<int>(dtype)];
     auto set = [&]<class C>(Op op, C) { column[static_cast<int>(op)].value = comparison<T, C>; };
+    auto set1 = [&]<class C>(Op op, C) { column[static_cast<int>(op)].value = predicate<T, C>; };
 #define COMPARISON(name, value_) \
   if constexpr (requires(T x, T y) { value_; }) set(Op::name, [](T x, T y) { return value_; });
+#define PREDICATE(name, value_) \
+  if constexpr (requires(T x) { value_; }) set1(Op::name, [](T x) { return value_; });
 #include "ops/elementwise.def"
   }
 };
@@ -61,6 +71,7 @@ const PartialInfo& partial_info(Op op) {
    {probe<Op::name, 0>.literal, probe<Op::name, 1>.literal}, \
    {probe<Op::name, 0>.value, probe<Op::name, 1>.value}},
 #define COMPARISON(name, value) {{0, 0}, {true, true}, {0, 0}},
+#define PREDICATE(name, value) {{0, 0}, {true, true}, {0, 0}},
 #include "ops/elementwise.def"
   };
   ensure(is_elementwise(op), "partial of an elementwise op");

@@ -19,6 +19,22 @@ namespace plain {
 template <class T>
 inline constexpr bool is_real = std::is_floating_point_v<T>;
 
+// Questions about values, of any element type.
+template <class T>
+bool truth(const T& x) {
+  return x != T(0);
+}
+template <class T>
+bool is_nan(const T& x) {
+  return x != x;
+}
+template <class T>
+bool is_infinite(const T& x) {
+  if constexpr (is_real<T>) return std::isinf(x);
+  else if constexpr (std::is_integral_v<T>) return false;
+  else return std::isinf(x.real()) || std::isinf(x.imag());
+}
+
 template <class T>
 T exp2(const T& x) {
   if constexpr (is_real<T>) return std::exp2(x);

@@ -46,6 +46,7 @@ struct Rules {
   Array (*view)(const Array& in, Attrs attrs) = nullptr;
   void (*update)(const Array& base, std::span<const Array> rest, Attrs attrs) = nullptr;
 
+  // Both null: the result is bool or int64 and carries no derivative.
   Term (*tangent)(Rule& rule);
   void (*adjoint)(Rule& rule, Term adjoint);
   unsigned needs[3] = {0, 0, 0};

@@ -1,5 +1,5 @@
 // Rules of the ops that re-index by axes: reshape, transpose, broadcast_to, slice, unslice,
-// slice_set, concatenate. All are linear; the adjoint of each is another of them.
+// slice_set, concatenate, roll. All are linear; the adjoint of each is another of them.
 #include <optional>
 #include <vector>
 
@@ -322,6 +322,64 @@ void concatenate_adjoint(Rule& rule, Term adjoint) {
 
 void concatenate_shift(Attrs attrs, const Meta&, Dims& shifted) { shifted = Dims{attrs[0] + 1}; }
 
+// roll -------------------------------------------------------------------------------------------
+// A shift for each axis, any integer. What is pushed over the end of an axis comes in at its start.
+
+Meta roll_shape(std::span<const Meta> in, Attrs attrs) {
+  require(attrs.size() == in[0].shape.size(), "roll: a shift for each axis");
+  return {in[0].dtype, in[0].shape};
+}
+
+// Each axis is cut in two where it wraps. Calls f(part of `from`, where it lies in the rolled
+// array) for every block.
+template <class F>
+void for_each_rolled_block(const Array& from, const Array& rolled, Attrs shifts, F&& f) {
+  const Dims& shape = from.shape();
+  Dims steps(shape.size(), 0), source, target;
+  std::size_t cut_axes = 0;
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    if (shape[d] > 0) steps[d] = (shifts[d] % shape[d] + shape[d]) % shape[d];
+    cut_axes += steps[d] != 0;
+    for (auto v : {std::int64_t{0}, std::int64_t{1}, shape[d]}) {
+      source.push_back(v);
+      target.push_back(v);
+    }
+  }
+  for (std::size_t block = 0; block >> cut_axes == 0; ++block) {
+    std::size_t bits = block;
+    for (std::size_t d = 0; d < shape.size(); ++d) {
+      if (steps[d] == 0) continue;
+      const std::int64_t kept = shape[d] - steps[d];
+      const bool wraps = bits & 1;
+      bits >>= 1;
+      source[3 * d] = wraps ? kept : 0;
+      target[3 * d] = wraps ? 0 : steps[d];
+      source[3 * d + 2] = target[3 * d + 2] = wraps ? steps[d] : kept;
+    }
+    f(slice_view(from, source), slice_view(rolled, target));
+  }
+}
+
+void roll_value(std::span<const Array> in, Attrs attrs, const Array& out) {
+  for_each_rolled_block(in[0], out, attrs, copy_into);
+}
+
+Dims opposite(Attrs shifts) {
+  Dims back(shifts);
+  for (auto& shift : back) shift = -shift;
+  return back;
+}
+void roll_adjoint(Rule& rule, Term adjoint) {
+  rule.add(0, rule.algebra.apply(Op::roll, {adjoint}, opposite(rule.attrs)));
+}
+void roll_accumulate(const Array& into, const Array& adjoint, std::span<const Array>, Attrs attrs) {
+  for_each_rolled_block(adjoint, into, opposite(attrs), add_into);
+}
+void roll_shift(Attrs attrs, const Meta&, Dims& shifted) {
+  shifted = attrs;
+  shifted.insert(0, 0);
+}
+
 }  // namespace
 
 namespace rules {
@@ -383,6 +441,15 @@ const Rules concatenate = {
     .adjoint = concatenate_adjoint,
     .lanes = Lanes::shifted,
     .shift = concatenate_shift,
+};
+const Rules roll = {
+    .shape = roll_shape,
+    .value = roll_value,
+    .tangent = linear_tangent,
+    .adjoint = roll_adjoint,
+    .lanes = Lanes::shifted,
+    .shift = roll_shift,
+    .accumulate = roll_accumulate,
 };
 
 }  // namespace rules

@@ -16,7 +16,9 @@ class AdjointFrame final : public Frame {
   Term lift(Operand o) override {
     return is_constant(o) ? Term(tape.constant(o)) : numbers.constant(tape.value(o));
   }
-  bool active(Operand o) const override { return adjoints.holds(o) && tape[o].op != Op::constant; }
+  bool active(Operand o) const override {
+    return adjoints.holds(o) && tape[o].op != Op::constant && !tape[o].has(Node::kDetached);
+  }
   void add(NodeId id, Term t) override {
     if (!t.is_literal()) return adjoints.add(id, numbers.get(t));
     const Meta m = tape.meta(id);
@@ -73,6 +75,7 @@ bool AdjointFrame::elementwise_in_place(NodeId id, const Node& n, LaneArray& g) 
 void AdjointFrame::step(NodeId id) {
   const Node& n = tape[id];
   if (n.has(Node::kFastPath)) return scalar_adjoint(tape, n, id, adjoints.rows);
+  if (n.has(Node::kDetached)) return;
   if (kind_of(n.op) == OpKind::leaf && !(n.op == Op::alias && active(n.a))) return;
   if (n.op == Op::item && !adjoints.batched() && n.has(Node::kScalar)) {
     const double g = adjoints.rows[id];

@@ -41,7 +41,8 @@ Term RecordingAlgebra::apply(Op op, std::span<const Term> in, Attrs attrs) {
         in[i].is_literal() ? Array::full(weak, {}, in[i].literal) : pool_[in[i].id].recorded.value;
   std::vector<Array> operands = values;  // evaluate may convert or give up its handles
   Array out = evaluate(op, operands, attrs);
-  if (!active || out.dtype() == DType::b8) return put({kNoOperand, out});
+  if (!active || (out.dtype() == DType::b8 && !target_.is_program()))
+    return put({kNoOperand, out});
   std::vector<Operand> ids(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) ids[i] = operand_of(op, in[i]);
   return put({target_.add(op, ids, values, attrs, out), out});
@@ -62,8 +63,9 @@ class RecordingFrame final : public Frame {
 
   Term lift(Operand o) override {
     if (is_constant(o)) return Term(tape.constant(o));
-    const bool known = same_ && tape[o].op != Op::constant;
-    return nodes.put({known ? o : kNoOperand, tape.value(o)});
+    if (same_ && tape[o].op != Op::constant) return nodes.put({o, tape.value(o)});
+    const bool there = same_ && tape.is_program();  // constants are nodes with values
+    return nodes.put_constant({there ? o : kNoOperand, tape.value(o)});
   }
   bool holds(Operand o) const { return o - begin_ < found_.size(); }
   bool active(Operand o) const override {
@@ -84,6 +86,7 @@ class RecordingFrame final : public Frame {
       if (holds(i)) depends_[i - begin_] = true;
     for (std::size_t k = 0; k < depends_.size(); ++k) {
       const Node& n = tape[begin_ + static_cast<NodeId>(k)];
+      if (n.has(Node::kDetached)) continue;
       for (int i = 0, count = tape.operand_count(n); i < count && !depends_[k]; ++i) {
         const Operand o = tape.operand(n, i);
         if (holds(o) && depends_[o - begin_]) depends_[k] = true;
@@ -155,7 +158,8 @@ std::vector<Recorded> recorded_tangent_sweep(const Tape& source, Tape& target, N
   }
   frame.mark_from(inputs);
   for (NodeId id = begin; id < end; ++id) {
-    if (frame.found(id).value) continue;  // a seed
+    const bool seeded = static_cast<bool>(frame.found(id).value);
+    if (seeded || frame.tape[id].has(Node::kDetached)) continue;
     if (const auto t = tangent_step(frame, id)) frame.found(id) = frame.nodes.get(*t);
     frame.nodes.release(0);
   }

@@ -24,6 +24,10 @@ class RecordingAlgebra final : public Algebra {
     pool_.push_back({std::move(r), active});
     return {this, static_cast<std::uint32_t>(pool_.size() - 1)};
   }
+  Term put_constant(Recorded r) {
+    pool_.push_back({std::move(r), false});
+    return {this, static_cast<std::uint32_t>(pool_.size() - 1)};
+  }
   Recorded get(Term t) const;
   std::size_t mark() const { return pool_.size(); }
   void release(std::size_t mark) { pool_.resize(mark); }

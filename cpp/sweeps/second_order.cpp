@@ -61,7 +61,9 @@ class DualFrame final : public Frame {
     if (forward.active(o)) t = numbers.put(forward.tangents.get(o));
     return duals.put({numbers.constant(tape.value(o)), t});
   }
-  bool active(Operand o) const override { return adjoints.holds(o) && tape[o].op != Op::constant; }
+  bool active(Operand o) const override {
+    return adjoints.holds(o) && tape[o].op != Op::constant && !tape[o].has(Node::kDetached);
+  }
   void add(NodeId id, Term t) override {
     const DualAlgebra::Pair p = duals.get(t);
     const Meta m = tape.meta(id);
@@ -74,6 +76,7 @@ class DualFrame final : public Frame {
     if (n.has(Node::kFastPath))
       return scalar_second_order(tape, n, id, forward.tangents.rows, adjoints.rows,
                                  adjoint_tangents.rows);
+    if (n.has(Node::kDetached)) return;
     if (kind_of(n.op) == OpKind::leaf && !(n.op == Op::alias && active(n.a))) return;
     const bool has_v = adjoints.has(id), has_t = adjoint_tangents.has(id);
     if (!has_v && !has_t) return;

@@ -80,6 +80,7 @@ class TangentFrame final : public Frame {
   void step(NodeId id) {
     const Node& n = tape[id];
     if (n.has(Node::kFastPath)) return scalar_tangent(tape, n, id, tangents.rows);
+    if (n.has(Node::kDetached)) return;
     if (n.op == Op::input || n.op == Op::constant || (n.op == Op::alias && !active(n.a))) return;
     if (n.op == Op::item && n.has(Node::kScalar) && !tangents.batched()) return item(n, id);
     if (const auto t = tangent_step(*this, id)) tangents.set(id, numbers.get(*t));

@@ -24,6 +24,8 @@ struct Node {
     kScalar = 1,    // the value is a float64 of shape () and sits in the node
     kFastPath = 2,  // an elementwise op on such values only
     kList = 4,      // a: offset of the operands in the pool of lists, b: how many
+    kDetached = 8,  // depends on inputs, but carries no derivative: bool, int64, stop_gradient, and
+                    // what is made of those only
   };
   Op op;
   DType dtype;

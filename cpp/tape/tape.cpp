@@ -10,7 +10,7 @@ bool is_scalar(const Array& a) { return a.dtype() == DType::f64 && a.ndim() == 0
 
 // Bit j: the derivative with respect to operand i reads operand j; kNeedsOut: it reads the result.
 unsigned needs_of(Op op, int i) {
-  if (op == Op::alias) return 0;
+  if (kind_of(op) == OpKind::leaf) return 0;
   if (kind_of(op) == OpKind::structured) return rules_of(op).needs[std::min(i, 2)];
   const unsigned n = partial_info(op).needs[i];
   return (n & (kNeedsX | kNeedsY)) | (n & kNeedsResult ? kNeedsOut : 0);
@@ -72,9 +72,9 @@ void Tape::keep_needed(NodeId id, std::span<const Array> in, const Array& out) {
   }
 }
 
-NodeId Tape::add(Op op, std::span<const Operand> operands, std::span<const Array> in, Attrs attrs,
-                 const Array& out) {
-  Node n{op, out.dtype(), 0, kNoOperand, kNoOperand, 0, {0.0}};
+// Op, operands and attributes, written into their pools.
+Node Tape::node_of(Op op, std::span<const Operand> operands, Attrs attrs, DType dtype) {
+  Node n{op, dtype, 0, kNoOperand, kNoOperand, 0, {0.0}};
   if (operands.size() <= 2 && arity_of(op) >= 0) {
     n.a = operands[0];
     if (operands.size() == 2) n.b = operands[1];
@@ -93,17 +93,51 @@ NodeId Tape::add(Op op, std::span<const Operand> operands, std::span<const Array
     *p = static_cast<std::int64_t>(attrs.size());
     std::copy(attrs.begin(), attrs.end(), p + 1);
   }
-  if (is_scalar(out)) {
-    n.flags |= Node::kScalar;
-    n.scalar = out.at<double>();
-    bool fast = is_elementwise(op);
-    for (Operand o : operands) fast = fast && (is_constant(o) || nodes_[o].has(Node::kScalar));
-    if (fast) n.flags |= Node::kFastPath;
-  } else {
-    n.slot = add_slot(out.shape());
+  return n;
+}
+
+// True if the value depends on inputs only through what has no derivative.
+bool Tape::is_detached(const Node& n) const {
+  if (n.op == Op::stop_gradient) return true;
+  if (n.op == Op::alias) return false;
+  if (!is_differentiable(n.dtype)) return true;
+  bool detached = false;
+  for (int i = 0, count = operand_count(n); i < count; ++i) {
+    const Operand o = operand(n, i);
+    if (is_constant(o) || nodes_[o].op == Op::constant) continue;
+    if (!nodes_[o].has(Node::kDetached)) return false;
+    detached = true;
   }
-  const NodeId id = append(n);
-  keep_needed(id, in, out);
+  return detached;
+}
+
+// Gives the node its place: in itself for a scalar, else a slot.
+NodeId Tape::append_placed(Node n, const Dims& shape) {
+  if (is_detached(n)) n.flags |= Node::kDetached;
+  if (n.dtype != DType::f64 || !shape.empty()) {
+    n.slot = add_slot(shape);
+    return append(n);
+  }
+  n.flags |= Node::kScalar;
+  bool fast = is_elementwise(n.op);
+  for (int i = 0; fast && i < arity_of(n.op); ++i) {
+    const Operand o = operand(n, i);
+    fast = is_constant(o) || nodes_[o].has(Node::kScalar);
+  }
+  if (fast) n.flags |= Node::kFastPath;
+  return append(n);
+}
+
+NodeId Tape::add(Op op, std::span<const Operand> operands, Attrs attrs, const Meta& out) {
+  return append_placed(node_of(op, operands, attrs, out.dtype), out.shape);
+}
+
+NodeId Tape::add(Op op, std::span<const Operand> operands, std::span<const Array> in, Attrs attrs,
+                 const Array& out) {
+  Node n = node_of(op, operands, attrs, out.dtype());
+  if (is_scalar(out)) n.scalar = out.at<double>();
+  const NodeId id = append_placed(n, out.shape());
+  if (keep_needed_) keep_needed(id, in, out);
   if (keep_all_) {
     keep(id, out);
     for (std::size_t i = 0; i < in.size(); ++i)
@@ -113,11 +147,16 @@ NodeId Tape::add(Op op, std::span<const Operand> operands, std::span<const Array
 }
 
 NodeId Tape::add_leaf(Op op, const Array& value) {
-  if (!is_scalar(value)) return add_leaf(op, value.meta());
+  if (!is_scalar(value)) {
+    const NodeId id = add_leaf(op, value.meta());
+    if (program_ && op == Op::constant) keep(id, value);
+    return id;
+  }
   return append({op, DType::f64, Node::kScalar, kNoOperand, kNoOperand, 0, {value.at<double>()}});
 }
 NodeId Tape::add_leaf(Op op, const Meta& meta) {
   Node n{op, meta.dtype, 0, kNoOperand, kNoOperand, 0, {0.0}};
+  if (op == Op::input && !is_differentiable(meta.dtype)) n.flags |= Node::kDetached;
   n.slot = add_slot(meta.shape);
   return append(n);
 }

@@ -50,6 +50,8 @@ class Tape {
   // and the result `out`. Values that derivative rules read are kept, others are not.
   NodeId add(Op op, std::span<const Operand> operands, std::span<const Array> in, Attrs attrs,
              const Array& out);
+  // The same without values: a node of a program, which is computed later.
+  NodeId add(Op op, std::span<const Operand> operands, Attrs attrs, const Meta& out);
   NodeId add_leaf(Op op, const Array& value);  // input or constant; the value is kept on need
   NodeId add_leaf(Op op, const Meta& meta);    // an array whose value no rule will read
   NodeId add_item(Operand array, std::int64_t index, double value);
@@ -70,16 +72,39 @@ class Tape {
 
   // From now on every value is kept, for drawing and debugging.
   void keep_values() { keep_all_ = true; }
+  // The recording of a program: constants keep their values, and what has no derivative is recorded
+  // too.
+  void record_program() { program_ = true; }
+  bool is_program() const { return program_; }
+  // Whether the values that derivative rules read are kept, for sweeps over this tape.
+  void keep_for_sweeps(bool keep) { keep_needed_ = keep; }
+  // For nodes of the fast path, which do not find out by themselves.
+  void settle_detached(NodeId id) {
+    if (is_detached(nodes_[id])) nodes_[id].flags |= Node::kDetached;
+  }
+  // Keeps the value of an array node from now on: of a constant, say, that a program reads.
+  void keep(Operand o, const Array& value);
 
   // Forgets everything, keeps up to `keep_bytes` of each pool for the next recording.
   void clear(std::size_t keep_bytes = std::size_t{1} << 26) {
     serial_ = next_serial();
     keep_all_ = false;
+    keep_needed_ = true;
+    program_ = false;
     release_values();
     forget(keep_bytes, nodes_, constants_, lists_, attrs_, slots_);
     shapes_.clear();
   }
   std::size_t bytes() const;
+  // Exchanges what is recorded.
+  void swap(Tape& o) noexcept {
+    nodes_.swap(o.nodes_);
+    constants_.swap(o.constants_);
+    lists_.swap(o.lists_);
+    attrs_.swap(o.attrs_);
+    slots_.swap(o.slots_);
+    shapes_.swap(o.shapes_);
+  }
 
  private:
   struct Slot {
@@ -109,7 +134,9 @@ class Tape {
     return nodes_.extend(1);
   }
   SlotId add_slot(const Dims& shape);
-  void keep(Operand o, const Array& value);
+  Node node_of(Op op, std::span<const Operand> operands, Attrs attrs, DType dtype);
+  NodeId append_placed(Node n, const Dims& shape);
+  bool is_detached(const Node& n) const;
   void keep_needed(NodeId id, std::span<const Array> in, const Array& out);
   template <class... Pools>
   static void forget(std::size_t keep_bytes, Pools&... pools) {
@@ -127,6 +154,8 @@ class Tape {
 
   std::uint32_t serial_ = next_serial();
   bool keep_all_ = false;
+  bool keep_needed_ = true;
+  bool program_ = false;
   Flat<Node> nodes_;
   Flat<double> constants_;
   Flat<Operand> lists_;

@@ -1,6 +1,5 @@
-// `_core.apply`, the door by which the Python package uses the ops, and the reductions of
-// everything, common enough to have a short way. Plain CPython calls: a composed function goes
-// through here often.
+// `_core.apply`, the door by which the Python package uses the ops. Plain CPython calls: a composed
+// function goes through here often.
 #include <string>
 #include <unordered_map>
 
@@ -75,13 +74,6 @@ void make_apply(py::module_& m) {
   PyObject* function = PyCFunction_NewEx(&apply_method, nullptr, m.attr("__name__").ptr());
   if (!function) throw py::error_already_set();
   m.attr("apply") = py::reinterpret_steal<py::object>(function);
-}
-
-PyObject* reduce_all(PyObject* self, Op op) {
-  Argument x{value_of(as_variable(self)), false, true};
-  Dims attrs{0};
-  for (int i = 0; i < x.value.array.ndim(); ++i) attrs.push_back(i);
-  return new_variable(apply(op, std::span(&x, 1), attrs));
 }
 
 }  // namespace tapegrad

@@ -1,13 +1,16 @@
 // Between NumPy arrays and Array.
 #include "convert.hpp"
 
+#include "session.hpp"
+
 namespace tapegrad {
-namespace {
 
 int typenum_of(DType t) {
   constexpr int types[] = {NPY_DOUBLE, NPY_FLOAT, NPY_CDOUBLE, NPY_BOOL, NPY_INT64};
   return types[static_cast<int>(t)];
 }
+
+namespace {
 
 // The dtype an array of NumPy's type `typenum` is taken as; false if there is none.
 bool supported(int typenum, DType& t) {
@@ -44,15 +47,8 @@ void release_object(void* owner) {
   Py_DECREF(static_cast<PyObject*>(owner));
 }
 
-}  // namespace
-
-Array array_from(PyObject* object, const char* what) {
+Array array_of_ndarray(PyObject* object, const char* what) {
   py::object holder;
-  if (!PyArray_Check(object)) {
-    holder = py::reinterpret_steal<py::object>(PyArray_FromAny(object, nullptr, 0, 0, 0, nullptr));
-    if (!holder) throw py::error_already_set();
-    object = holder.ptr();
-  }
   auto* a = reinterpret_cast<PyArrayObject*>(object);
   DType dtype;
   if (!supported(PyArray_TYPE(a), dtype)) unsupported_dtype(a, what);
@@ -73,6 +69,30 @@ Array array_from(PyObject* object, const char* what) {
   return Array::foreign(dtype, shape, strides, PyArray_DATA(a), owner, release_object);
 }
 
+// int64 where that is exact.
+Array number_of_int(PyObject* o) {
+  int overflow = 0;
+  const long long exact = PyLong_AsLongLongAndOverflow(o, &overflow);
+  if (!overflow) return Array::scalar(std::int64_t{exact});
+  const double v = PyLong_AsDouble(o);
+  if (v == -1.0 && PyErr_Occurred()) throw py::error_already_set();
+  return Array::scalar(v);
+}
+
+}  // namespace
+
+Array array_from(PyObject* object, const char* what) {
+  py::object holder;
+  if (!PyArray_Check(object)) {
+    holder = py::reinterpret_steal<py::object>(PyArray_FromAny(object, nullptr, 0, 0, 0, nullptr));
+    if (!holder) throw py::error_already_set();
+    object = holder.ptr();
+  } else if (Session* session = program_session(); session && session->watching) {
+    session->watched.watch(object);
+  }
+  return array_of_ndarray(object, what);
+}
+
 bool number_from(PyObject* o, Array& value, bool& weak) {
   weak = true;
   if (PyFloat_CheckExact(o)) {
@@ -80,16 +100,14 @@ bool number_from(PyObject* o, Array& value, bool& weak) {
   } else if (PyBool_Check(o)) {
     value = Array::scalar(o == Py_True);
   } else if (PyLong_CheckExact(o)) {
-    const double v = PyLong_AsDouble(o);
-    if (v == -1.0 && PyErr_Occurred()) throw py::error_already_set();
-    value = Array::scalar(v);
+    value = number_of_int(o);
   } else if (PyComplex_CheckExact(o)) {
     value = Array::scalar(Complex(PyComplex_RealAsDouble(o), PyComplex_ImagAsDouble(o)));
   } else if (PyArray_IsScalar(o, Generic)) {
     weak = false;
     auto array = py::reinterpret_steal<py::object>(PyArray_FromScalar(o, nullptr));
     if (!array) throw py::error_already_set();
-    value = array_from(array.ptr(), "a number");
+    value = array_of_ndarray(array.ptr(), "a number");
   } else if (PyFloat_Check(o) || PyLong_Check(o)) {
     const double v = PyFloat_AsDouble(o);
     if (v == -1.0 && PyErr_Occurred()) throw py::error_already_set();

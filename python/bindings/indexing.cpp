@@ -1,6 +1,10 @@
 // x[key] and x[key] = v. Integers, slices, newaxis and ellipsis are cut here; masks and fancy keys
 // become flat indices, which Python works out.
+#include <algorithm>
+
+#include "base/copy.hpp"
 #include "convert.hpp"
+#include "guards.hpp"
 #include "variable.hpp"
 
 namespace tapegrad {
@@ -89,12 +93,58 @@ std::int64_t flat_index(const BasicKey& key, const Dims& shape) {
   return flat;
 }
 
-Array flat_indices(const Dims& shape, PyObject* key) {
+bool is_integer_list(PyObject* key) {
+  if (!PyList_CheckExact(key) || PyList_GET_SIZE(key) == 0) return false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(key); ++i)
+    if (!PyLong_CheckExact(PyList_GET_ITEM(key, i))) return false;
+  return true;
+}
+
+bool positions_of_mask(const Dims& shape, const Array& mask, Array& positions) {
+  if (!(mask.shape() == shape)) return false;
+  const bool* chosen = mask.ptr<bool>();
+  const std::int64_t n = mask.size();
+  positions = Array::empty(DType::i64, {std::count(chosen, chosen + n, true)});
+  std::int64_t* next = positions.ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < n; ++i)
+    if (chosen[i]) *next++ = i;
+  return true;
+}
+
+bool positions_of_rows(const Dims& shape, const Array& rows, Array& positions) {
+  Dims result = rows.shape();
+  std::int64_t inner = 1;
+  for (std::size_t d = 1; d < shape.size(); ++d) {
+    result.push_back(shape[d]);
+    inner *= shape[d];
+  }
+  positions = Array::empty(DType::i64, result);
+  const std::int64_t n = shape[0], count = rows.size();
+  const std::int64_t* given = rows.ptr<std::int64_t>();
+  std::int64_t* next = positions.ptr<std::int64_t>();
+  bool outside = false;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t row = given[i] + (given[i] < 0 ? n : 0);
+    outside |= static_cast<std::uint64_t>(row) >= static_cast<std::uint64_t>(n);
+    if (inner == 1) next[i] = row;
+    else next = std::generate_n(next, inner, [at = row * inner]() mutable { return at++; });
+  }
+  return !outside;
+}
+
+// As an operand that nobody else writes to; recorded if the key is.
+Argument flat_indices(const Dims& shape, PyObject* key) {
+  Array plain;
+  if (plain_positions(shape, key, plain)) return {{kNoOperand, plain}, false, true};
+  if (Session* session = program_session()) session->watched.watch_all(key);
   const auto tuple = py::reinterpret_steal<py::object>(dims_to_tuple(shape));
   const py::object indices =
       call_python("tapegrad.functions.indexing", "flat_indices",
                   py::make_tuple(tuple, py::reinterpret_borrow<py::object>(key)));
-  return array_from(indices.ptr(), "an index");
+  Argument found{{kNoOperand, {}}, false, true};
+  if (!is_variable(indices.ptr())) found.value.array = array_from(indices.ptr(), "an index");
+  else argument_from(indices.ptr(), found);
+  return found;
 }
 
 // x[i] of a one-dimensional float64 array, the step of every Python loop over an array.
@@ -112,7 +162,9 @@ PyObject* fast_item(Variable* v, PyObject* key) {
   }
   const double value = *reinterpret_cast<const double*>(a.data() + i * a.strides()[0]);
   if (v->node == kNoOperand) return new_variable({kNoOperand, Array::scalar(value)});
-  return new_scalar(*current_session, current_session->tape.add_item(v->node, i, value), value);
+  const NodeId id = current_session->tape.add_item(v->node, i, value);
+  current_session->settle_nodes();
+  return new_scalar(*current_session, id, value);
 }
 
 // The value to store, as an array of exactly `shape` and of dtype `dtype`.
@@ -121,7 +173,10 @@ Value fitted(PyObject* value, const Dims& shape, DType dtype) {
   if (!argument_from(value, a[0]))
     throw TypeFault(std::string("cannot assign a ") + Py_TYPE(value)->tp_name +
                     " to an element of a recorded array");
-  const DType from = a[0].value.array.dtype();
+  Array& given_value = a[0].value.array;
+  if (a[0].weak && given_value.dtype() == DType::i64 && is_differentiable(dtype))
+    given_value = Array::full(dtype, {}, number_of(given_value));
+  const DType from = given_value.dtype();
   if (from == DType::c128 && dtype != DType::c128)
     throw TypeFault(
         "cannot assign a complex value to a real array: take its real part, or make the "
@@ -169,9 +224,47 @@ void set_basic(Variable* v, const BasicKey& key, PyObject* value, const Meta& me
   assign(v, apply(Op::slice_set, in, key.slice));
 }
 
-void set_fancy(Variable* v, PyObject* key, PyObject* value, const Meta& meta) {
+bool broadcasts_to(const Dims& shape, const Dims& wanted) {
+  if (shape.size() > wanted.size()) return false;
+  const std::size_t shift = wanted.size() - shape.size();
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] != 1 && shape[i] != wanted[i + shift]) return false;
+  return true;
+}
+
+// y[mask] = v in a program, where the mask is recorded and each place gets the same value: a choice
+// that is good for any mask. False if it is another assignment.
+bool set_where(Variable* v, PyObject* key, PyObject* value, const Meta& meta) {
+  if (!is_variable(key) || !recorded_in_program(as_variable(key))) return false;
   Argument in[3];
-  Array indices = flat_indices(meta.shape, key);
+  argument_from(key, in[0]);
+  Dims shape = in[0].value.array.shape();
+  const std::size_t n = shape.size();
+  if (in[0].value.array.dtype() != DType::b8 || n == 0 || n > meta.shape.size()) return false;
+  if (!std::equal(shape.begin(), shape.end(), meta.shape.begin())) return false;
+  const Dims inner(std::span<const std::int64_t>(meta.shape).subspan(n));
+  Argument probe;
+  if (!argument_from(value, probe)) return false;
+  if (!broadcasts_to(probe.value.array.shape(), inner)) return false;
+  in[1] = {fitted(value, inner, meta.dtype), false, true};
+  while (shape.size() < meta.shape.size()) shape.push_back(1);
+  in[0].value = apply(Op::reshape, {in, 1}, shape);
+  in[2] = {value_of(v), false, true};
+  assign(v, apply(Op::where, in, {}));
+  return true;
+}
+
+void set_fancy(Variable* v, PyObject* key, PyObject* value, const Meta& meta) {
+  if (set_where(v, key, value, meta)) return;
+  Argument in[3];
+  in[2] = flat_indices(meta.shape, key);
+  Array indices = in[2].value.array;
+  if (in[2].value.active() && indices.size() == 1) {  // no place is written twice
+    in[1] = {fitted(value, indices.shape(), meta.dtype), false, true};
+    in[0] = give_up(v);
+    return assign(v, apply(Op::put, in, {}));
+  }
+  if (in[2].value.active()) current_session->guard(in[2].value.operand, indices);
   in[1] = {fitted(value, indices.shape(), meta.dtype), false, true};
   const auto numpy_indices = py::reinterpret_steal<py::object>(array_to_numpy(indices, false));
   const py::object last =
@@ -182,7 +275,7 @@ void set_fancy(Variable* v, PyObject* key, PyObject* value, const Meta& meta) {
     Argument part[2] = {in[1], {{kNoOperand, chosen}, false, false}};
     in[1].value = apply(Op::gather, part, {});
   }
-  in[2].value.array = indices;
+  in[2] = {{kNoOperand, indices}, false, true};
   in[0] = give_up(v);
   assign(v, apply(Op::put, in, {}));
 }
@@ -198,6 +291,21 @@ bool is_own_view(Variable* v, const BasicKey& key, PyObject* value) {
 
 }  // namespace
 
+bool plain_positions(const Dims& shape, PyObject* key, Array& positions) {
+  py::object holder;
+  if (is_integer_list(key)) {
+    holder = py::reinterpret_steal<py::object>(PyArray_FROM_OT(key, NPY_INT64));
+    if (!holder) throw py::error_already_set();
+    key = holder.ptr();
+  }
+  if (!PyArray_CheckExact(key) || shape.empty()) return false;
+  const int type = PyArray_TYPE(reinterpret_cast<PyArrayObject*>(key));
+  if (type != NPY_BOOL && type != NPY_INT64) return false;
+  const Array given = contiguous(array_from(key, "an index"));
+  return type == NPY_BOOL ? positions_of_mask(shape, given, positions)
+                          : positions_of_rows(shape, given, positions);
+}
+
 PyObject* variable_getitem(PyObject* self, PyObject* key) {
   if (PyObject* item = fast_item(as_variable(self), key)) return item;
   return guarded([&]() -> PyObject* {
@@ -206,7 +314,7 @@ PyObject* variable_getitem(PyObject* self, PyObject* key) {
     BasicKey basic;
     if (!parse_key(key, shape, basic)) {
       Argument in[2] = {{std::move(x), false, true}, {}};
-      in[1].value.array = flat_indices(shape, key);
+      in[1] = flat_indices(shape, key);
       return new_variable(apply(Op::gather, in, {}));
     }
     if (basic.all_integers && basic.result.empty() && !shape.empty()) {

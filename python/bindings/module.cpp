@@ -4,7 +4,9 @@
 
 #include "base/copy.hpp"
 #include "convert.hpp"
+#include "guards.hpp"
 #include "ops/kernels.hpp"
+#include "program_type.hpp"
 #include "scipy_blas.hpp"
 #include "tape_type.hpp"
 #include "variable.hpp"
@@ -12,10 +14,22 @@
 namespace tapegrad {
 namespace {
 
-// The plain value of a Variable; anything else is returned as it is.
-py::object plain_value(py::handle o) {
+// The plain value of a Variable, not guarded; anything else is returned as it is.
+py::object looked_at(py::handle o) {
   if (!is_variable(o.ptr())) return py::reinterpret_borrow<py::object>(o);
   PyObject* out = value_to_python(peek(as_variable(o.ptr())));
+  if (!out) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(out);
+}
+
+py::object plain_value(py::handle o) {
+  if (is_variable(o.ptr())) observe(as_variable(o.ptr()));
+  return looked_at(o);
+}
+
+py::object seen_value(py::handle o) {
+  if (!is_variable(o.ptr())) return py::reinterpret_borrow<py::object>(o);
+  PyObject* out = seen(o.ptr());
   if (!out) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(out);
 }
@@ -58,6 +72,8 @@ py::list op_table() {
       py::make_tuple(highx, highy));
 #define COMPARISON(name, value) \
   row(#name, "comparison", false, py::make_tuple(-3, -3), py::make_tuple(3, 3));
+#define PREDICATE(name, value) \
+  row(#name, "comparison", false, py::make_tuple(-3), py::make_tuple(3));
 #include "ops/elementwise.def"
 #define STRUCTURED(name, arity, family) row(#name, "structured", true, py::tuple(), py::tuple());
 #include "ops/structured.def"
@@ -87,10 +103,20 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   });
   make_variable_type(m);
   make_tape_type(m);
+  make_program_types(m);
+  make_fast_call(m);
   register_ufuncs();
   register_scipy_blas();
   make_apply(m);
-  m.def("value", plain_value, "variable"_a, "The plain value of a Variable, a read-only array.");
+  make_array_functions(m);
+  m.def("value", plain_value, "variable"_a,
+        "The plain value of a Variable, a read-only array; guarded in the recording of a program.");
+  m.def("peek", looked_at, "variable"_a,
+        "The plain value for looking at: no guard, so nothing recorded may depend on it.");
+  m.def("seen", seen_value, "variable"_a,
+        "The value without its derivative: plain, but recorded in the recording of a program.");
+  m.def("in_program", [] { return program_session() != nullptr; },
+        "Is the recording of a program open here?");
   m.def("variable", inactive_variable, "array"_a, "An inactive Variable on a copy of an array.");
   m.def("copy", fresh_copy, "variable"_a, "The same value as a Variable of its own.");
   m.def("recording", [] { return current_session != nullptr; }, "Is a recording open here?");

@@ -2,7 +2,9 @@
 #include <cmath>
 
 #include "convert.hpp"
+#include "guards.hpp"
 #include "ops/formula.hpp"
+#include "ops/kernels.hpp"
 #include "variable.hpp"
 
 namespace tapegrad {
@@ -42,16 +44,21 @@ inline Operand operand_of(Session& session, const Scalar& s) {
 
 PyObject* inactive_scalar(double value) { return new_variable({kNoOperand, Array::scalar(value)}); }
 
+inline PyObject* recorded_scalar(Session& session, NodeId node, double value) {
+  if (session.program) [[unlikely]]
+    session.settle_nodes();
+  return new_scalar(session, node, value);
+}
 inline PyObject* record_scalar(Op op, double value, const Scalar& x) {
   if (x.node == kNoOperand) return inactive_scalar(value);
   Session& session = *current_session;
-  return new_scalar(session, session.tape.add_scalar(op, x.node, kNoOperand, value), value);
+  return recorded_scalar(session, session.tape.add_scalar(op, x.node, kNoOperand, value), value);
 }
 inline PyObject* record_scalar(Op op, double value, const Scalar& x, const Scalar& y) {
   if (x.node == kNoOperand && y.node == kNoOperand) return inactive_scalar(value);
   Session& session = *current_session;
   const Operand a = operand_of(session, x), b = operand_of(session, y);
-  return new_scalar(session, session.tape.add_scalar(op, a, b, value), value);
+  return recorded_scalar(session, session.tape.add_scalar(op, a, b, value), value);
 }
 
 PyObject* slow_binary(Op op, PyObject* a, PyObject* b) {
@@ -170,6 +177,8 @@ int truth(PyObject* self) {
       throw Error(
           "The truth value of an array with more than one element is ambiguous. Use "
           "np.any() or np.all()");
+    if (Session* session = recorded_in_program(as_variable(self)))
+      return guarded_truth(*session, value_of(as_variable(self)));
     return evaluate(Op::not_equal, {a, Array::zeros(a.dtype(), {})}).at<bool>();
   } catch (...) {
     set_python_error();
@@ -187,17 +196,55 @@ double single_number(PyObject* self) {
 
 PyObject* to_float(PyObject* self) {
   return guarded([&]() -> PyObject* {
-    if (as_variable(self)->node != kNoOperand) {
+    if (carries_derivative(as_variable(self))) {
       check_recording(as_variable(self));
       call_python("tapegrad.errors", "detached_float", py::make_tuple());
     }
-    return PyFloat_FromDouble(single_number(self));
+    const double number = single_number(self);
+    observe(as_variable(self));
+    return PyFloat_FromDouble(number);
   });
 }
 // int() is a question about the value, like bool(): the answer is a plain integer.
 PyObject* to_int(PyObject* self) {
-  return guarded([&] { return PyLong_FromDouble(single_number(self)); });
+  return guarded([&] {
+    Variable* v = as_variable(self);
+    const double number = single_number(self);
+    if (Session* session = recorded_in_program(v)) guard_integer(*session, value_of(v), number);
+    const Array a = value_of(v).array;
+    if (a.dtype() == DType::i64) return PyLong_FromLongLong(*a.ptr<std::int64_t>());
+    return PyLong_FromDouble(number);
+  });
 }
+// Only integers without axes are indices.
+PyObject* to_index(PyObject* self) {
+  return guarded([&]() -> PyObject* {
+    const Array a = value_of(as_variable(self)).array;
+    if (a.dtype() != DType::i64 || a.ndim() > 0) {
+      PyErr_SetString(PyExc_TypeError,
+                      "'tapegrad.Variable' object cannot be interpreted as an integer");
+      return nullptr;
+    }
+    return to_int(self);
+  });
+}
+
+PyObject* bit_and(PyObject* a, PyObject* b) {
+  return bitwise("bitwise_and", Op::logical_and, a, b);
+}
+PyObject* bit_or(PyObject* a, PyObject* b) { return bitwise("bitwise_or", Op::logical_or, a, b); }
+PyObject* bit_xor(PyObject* a, PyObject* b) {
+  return bitwise("bitwise_xor", Op::logical_xor, a, b);
+}
+PyObject* bit_not(PyObject* a) {
+  PyObject* result = bitwise("invert", Op::logical_not, a, nullptr);
+  if (result != Py_NotImplemented) return result;
+  Py_DECREF(result);
+  PyErr_SetString(PyExc_TypeError, "bad operand type for unary ~: 'tapegrad.Variable'");
+  return nullptr;
+}
+PyObject* shift_left(PyObject* a, PyObject* b) { return bitwise("left_shift", {}, a, b); }
+PyObject* shift_right(PyObject* a, PyObject* b) { return bitwise("right_shift", {}, a, b); }
 
 }  // namespace
 
@@ -212,12 +259,12 @@ PyNumberMethods variable_as_number = {
     .nb_positive = unary<Op::positive>,
     .nb_absolute = absolute,
     .nb_bool = truth,
-    .nb_invert = nullptr,
-    .nb_lshift = nullptr,
-    .nb_rshift = nullptr,
-    .nb_and = nullptr,
-    .nb_xor = nullptr,
-    .nb_or = nullptr,
+    .nb_invert = bit_not,
+    .nb_lshift = shift_left,
+    .nb_rshift = shift_right,
+    .nb_and = bit_and,
+    .nb_xor = bit_xor,
+    .nb_or = bit_or,
     .nb_int = to_int,
     .nb_reserved = nullptr,
     .nb_float = to_float,
@@ -228,27 +275,59 @@ PyNumberMethods variable_as_number = {
     .nb_inplace_power = in_place_power,
     .nb_inplace_lshift = nullptr,
     .nb_inplace_rshift = nullptr,
-    .nb_inplace_and = nullptr,
-    .nb_inplace_xor = nullptr,
-    .nb_inplace_or = nullptr,
+    .nb_inplace_and = in_place<bit_and>,
+    .nb_inplace_xor = in_place<bit_xor>,
+    .nb_inplace_or = in_place<bit_or>,
     .nb_floor_divide = binary<Op::floor_divide>,
     .nb_true_divide = binary<Op::divide>,
     .nb_inplace_floor_divide = in_place<binary<Op::floor_divide>>,
     .nb_inplace_true_divide = in_place<binary<Op::divide>>,
-    .nb_index = nullptr,
+    .nb_index = to_index,
     .nb_matrix_multiply = matrix_multiply,
     .nb_inplace_matrix_multiply = in_place<matrix_multiply>,
 };
 
+namespace {
+
+// In a program the answer is recorded. Null without an error where NumPy has to answer: it has an
+// order of complex numbers, and knows other types.
+PyObject* recorded_comparison(PyObject* a, PyObject* b, int how) {
+  constexpr Op ops[] = {Op::less, Op::less_equal, Op::equal, Op::not_equal,
+                        Op::greater, Op::greater_equal};  // in the order of Py_LT, Py_LE, ...
+  const Op op = ops[how];
+  Argument in[2];
+  for (int i = 0; i < 2; ++i) {
+    PyObject* o = i == 0 ? a : b;
+    if (PyArray_Check(o) && PyArray_TYPE(reinterpret_cast<PyArrayObject*>(o)) == NPY_OBJECT)
+      return nullptr;
+    if (!argument_from(o, in[i])) return nullptr;
+  }
+  if (!in[0].value.active() && !in[1].value.active()) return nullptr;
+  const DType both = promote(in[0].value.array.dtype(), in[1].value.array.dtype());
+  if (!kernel(op, both).value) return nullptr;
+  return new_variable(apply(op, in, {}));
+}
+
+bool is_no_number(PyObject* o) { return o == Py_None || PyUnicode_Check(o) || PyBytes_Check(o); }
+
+}  // namespace
+
 // Comparisons answer with plain values: the branch taken is the one that is differentiated.
 PyObject* variable_richcompare(PyObject* a, PyObject* b, int op) {
   Scalar x, y;
-  if (fast_scalar(a, current_session, x) && fast_scalar(b, current_session, y)) {
+  if (!program_session() && fast_scalar(a, current_session, x) &&
+      fast_scalar(b, current_session, y)) {
     Py_RETURN_RICHCOMPARE(x.value, y.value, op);
   }
   return guarded([&]() -> PyObject* {
-    auto plain = [](PyObject* o) {
+    const bool any_value = is_no_number(a) || is_no_number(b);  // gives the same answer
+    if (program_session() && !any_value) {
+      PyObject* answer = recorded_comparison(a, b, op);
+      if (answer || PyErr_Occurred()) return answer;
+    }
+    auto plain = [any_value](PyObject* o) {
       if (!is_variable(o)) return py::reinterpret_borrow<py::object>(o);
+      if (!any_value) observe(as_variable(o));
       PyObject* n = array_to_numpy(value_of(as_variable(o)).array, false);
       if (!n) throw py::error_already_set();
       return py::reinterpret_steal<py::object>(n);

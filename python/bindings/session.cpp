@@ -2,9 +2,6 @@
 #include "session.hpp"
 
 #include <atomic>
-#include <cstring>
-
-#include "base/iterate.hpp"
 
 namespace tapegrad {
 namespace {
@@ -15,59 +12,6 @@ thread_local std::shared_ptr<Session> opened;              // keeps current_sess
 
 }  // namespace
 
-namespace {
-
-constexpr std::uint64_t kPrime = 0x9e3779b97f4a7c15ull;
-
-std::uint64_t mixed(std::uint64_t h, std::uint64_t word) {
-  h = (h ^ word) * kPrime;
-  return h ^ (h >> 32);
-}
-
-// Four chains side by side keep up with memory.
-std::uint64_t hash_bytes(std::uint64_t h, const char* p, std::size_t n) {
-  std::uint64_t lanes[4] = {h, h + 1, h + 2, h + 3};
-  for (; n >= 32; n -= 32, p += 32)
-    for (int k = 0; k < 4; ++k) {
-      std::uint64_t word;
-      std::memcpy(&word, p + 8 * k, 8);
-      lanes[k] = mixed(lanes[k], word);
-    }
-  for (; n > 0; --n) lanes[0] = mixed(lanes[0], static_cast<unsigned char>(*p++));
-  return mixed(mixed(lanes[0], lanes[1]), mixed(lanes[2], lanes[3]));
-}
-
-}  // namespace
-
-// Of all bytes up to kWhole: a loop that refills a work array changes one element at a time. Of
-// larger arrays kSamples elements are read, since a full pass would cost as much as a product with
-// them.
-std::uint64_t fingerprint(const Array& a) {
-  constexpr std::int64_t kWhole = 1 << 18, kSamples = 1024;
-  const std::int64_t item = itemsize(a.dtype()), n = a.size();
-  std::uint64_t h = 0;
-  if (a.nbytes() > kWhole) {
-    for (std::int64_t k = 0; k < kSamples; ++k) {
-      std::int64_t flat = k * (n - 1) / (kSamples - 1);
-      const char* p = a.data();
-      for (std::size_t d = a.shape().size(); d-- > 0; flat /= a.shape()[d])
-        p += flat % a.shape()[d] * a.strides()[d];
-      h = hash_bytes(h, p, static_cast<std::size_t>(item));
-    }
-    return h;
-  }
-  for_each_run<1>(a.shape(), {walk(a, a.shape())},
-                  [&](char** p, std::intptr_t count, const std::intptr_t* s) {
-                    if (s[0] == item) {
-                      h = hash_bytes(h, p[0], static_cast<std::size_t>(count * item));
-                      return;
-                    }
-                    for (std::intptr_t i = 0; i < count; ++i, p[0] += s[0])
-                      h = hash_bytes(h, p[0], static_cast<std::size_t>(item));
-                  });
-  return h;
-}
-
 void Session::verify_captured() const {
   for (const Captured& c : captured)
     if (fingerprint(c.array) != c.fingerprint)
@@ -76,9 +20,37 @@ void Session::verify_captured() const {
                   "would be wrong: write to a copy (`a = a.copy()`), or make a new array");
 }
 
-std::shared_ptr<Session> enter_session() {
+void Session::settle_new_nodes() {
+  for (auto id = static_cast<NodeId>(lines.size()); id < tape.size(); ++id)
+    tape.settle_detached(id);
+  lines.resize(tape.size(), source.here());
+}
+
+void Session::guard(NodeId node, const Array& expected) {
+  if (guarded_.size() < tape.size()) guarded_.resize(tape.size());
+  if (guarded_[node]) return;
+  guarded_[node] = true;
+  guards.push_back({node, expected, source.here()});
+}
+
+void Session::clear() {
+  captured.clear();
+  if (program) {
+    guards.clear();
+    guarded_.clear();
+    lines.clear();
+    source.clear();
+    watched.clear();
+    program = false;
+  }
+  tape.clear();
+}
+
+std::shared_ptr<Session> enter_session(bool program) {
   if (current_session) {
+    require(!program, "the recording of a program cannot be nested in another recording");
     ++current_session->depth;
+    current_session->tape.keep_for_sweeps(true);
     return opened;
   }
   if (spare.empty()) {
@@ -90,20 +62,28 @@ std::shared_ptr<Session> enter_session() {
   opened->serial = opened->origin = ++last_serial;
   opened->depth = 1;
   current_session = opened.get();
+  if (program) {
+    opened->program = true;
+    opened->tape.record_program();
+    opened->tape.keep_for_sweeps(false);
+  }
   return opened;
 }
 
 void leave_session(const std::shared_ptr<Session>& session, bool keep) {
   require(session.get() == current_session && session->depth > 0,
           "Tape.leave: this recording is not open on this thread");
-  if (--session->depth > 0) return;
+  if (--session->depth > 0) {
+    if (session->program) session->tape.keep_for_sweeps(session->depth > 1);
+    return;
+  }
   session->serial = 0;
   current_session = nullptr;
   opened.reset();
+  if (session->program) session->watched.forget_temporaries();
   if (keep) return;
   session->origin = 0;  // no handle on the cleared tape is good any more
-  session->captured.clear();
-  session->tape.clear();
+  session->clear();
   if (spare.size() < 2) spare.push_back(session);
 }
 

@@ -1,12 +1,15 @@
 // The recording that is open on a thread: a tape, a serial number that its Variables carry, and how
-// deeply derivatives are nested in it.
+// deeply derivatives are nested in it. The recording of a program also notes what its replays must
+// check: guards, and the arrays that were read.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "source_lines.hpp"
 #include "sweeps/sweeps.hpp"
+#include "watched.hpp"
 
 namespace tapegrad {
 
@@ -17,6 +20,14 @@ struct Captured {
   std::uint64_t fingerprint;
 };
 
+// A plain value that has left the recording: Python has gone on with it, so a replay is good only
+// if the node has exactly this value again (NaN counts as equal to NaN).
+struct Guard {
+  NodeId node;
+  Array expected;
+  LineId line;
+};
+
 struct Session {
   Tape tape;
   std::uint64_t serial = 0;  // 0: closed
@@ -24,16 +35,37 @@ struct Session {
   int depth = 0;
   std::vector<Captured> captured;
 
+  // Of a program only. Guards are in the order in which Python asked; `lines` has one entry a node.
+  bool program = false;
+  bool watching = true;  // off while arguments are put on the tape
+  std::vector<Guard> guards;
+  std::vector<LineId> lines;
+  SourceLines source;
+  WatchedArrays watched;
+
   // Raises Error if an array that was captured by reference has changed.
   void verify_captured() const;
-};
+  // Notes the line of the nodes appended since the last call, and which carry no derivative.
+  void settle_nodes() {
+    if (program && lines.size() < tape.size()) settle_new_nodes();
+  }
+  void guard(NodeId node, const Array& expected);
+  void clear();
 
-std::uint64_t fingerprint(const Array& array);
+ private:
+  void settle_new_nodes();
+  std::vector<bool> guarded_;  // by node
+};
 
 inline thread_local Session* current_session = nullptr;
 
-// Opens a recording on this thread or nests in the open one.
-std::shared_ptr<Session> enter_session();
+// The open recording if it is that of a program.
+inline Session* program_session() {
+  return current_session && current_session->program ? current_session : nullptr;
+}
+
+// Opens a recording on this thread or nests in the open one. That of a program is the outermost.
+std::shared_ptr<Session> enter_session(bool program = false);
 // Leaves one level. The last one closes the recording: its Variables are refused from then on.
 // `keep`: the tape stays readable through the handle; else its memory goes back to the thread.
 void leave_session(const std::shared_ptr<Session>& session, bool keep);

@@ -15,8 +15,8 @@ struct TapeHandle {
   Tape& tape() { return session->tape; }
 };
 
-// The node of a Variable of this recording; kNoOperand if it is inactive.
-NodeId node_of(const TapeHandle& t, py::handle o) {
+// The node of a Variable of this recording; kNoOperand if it depends on no input.
+NodeId recorded_node_of(const TapeHandle& t, py::handle o) {
   if (!is_variable(o.ptr())) return kNoOperand;
   Variable* v = as_variable(o.ptr());
   peek(v);  // a view may have become active through its parent
@@ -24,6 +24,11 @@ NodeId node_of(const TapeHandle& t, py::handle o) {
   if (v->serial != t.session->origin)
     call_python("tapegrad.errors", "recording", py::make_tuple(current_session != nullptr));
   return t.session->serial ? value_of(v).operand : v->node;
+}
+// The same; kNoOperand also if it carries no derivative.
+NodeId node_of(const TapeHandle& t, py::handle o) {
+  const NodeId id = recorded_node_of(t, o);
+  return id != kNoOperand && t.session->tape[id].has(Node::kDetached) ? kNoOperand : id;
 }
 
 Array with_dtype(const Array& a, DType dtype) {
@@ -58,7 +63,17 @@ py::list result_list(std::vector<Array> arrays) {
   return out;
 }
 
-py::object input(TapeHandle& t, py::handle value) {
+// While arguments are put on the tape they are not watched: a call brings its own.
+class Unwatched {
+ public:
+  explicit Unwatched(Session& session) : session_(session) { session_.watching = false; }
+  ~Unwatched() { session_.watching = true; }
+
+ private:
+  Session& session_;
+};
+
+py::object input(TapeHandle& t, py::handle value, bool keep_dtype) {
   Session& s = *t.session;
   require(s.serial != 0 && current_session == &s, "Tape.input: this recording is not open here");
   if (is_variable(value.ptr())) {
@@ -66,19 +81,23 @@ py::object input(TapeHandle& t, py::handle value) {
     if (v.active()) {
       const Operand operands[] = {v.operand};
       const NodeId id = s.tape.add(Op::alias, operands, std::span(&v.array, 1), {}, v.array);
+      s.settle_nodes();
       return py::reinterpret_steal<py::object>(new_variable({id, v.array}));
     }
     v.operand = s.tape.add_leaf(Op::input, v.array);
+    s.settle_nodes();
     return py::reinterpret_steal<py::object>(new_variable(std::move(v)));
   }
   Array a;
   bool weak;
+  const Unwatched unwatched(s);
   if (!number_from(value.ptr(), a, weak)) a = array_from(value.ptr(), "an input");
-  if (!is_differentiable(a.dtype())) a = with_dtype(a, DType::f64);
+  if (!keep_dtype && !is_differentiable(a.dtype())) a = with_dtype(a, DType::f64);
   constexpr std::int64_t kSmall = 16384;
   if (a.nbytes() <= kSmall) a = copy_in_order(a);
   else s.captured.push_back({a, fingerprint(a)});
   const NodeId id = s.tape.add_leaf(Op::input, a);
+  s.settle_nodes();
   return py::reinterpret_steal<py::object>(new_variable({id, a}));
 }
 
@@ -128,6 +147,7 @@ std::vector<RecordedSeed> recorded_seeds_of(TapeHandle& t, const py::sequence& v
 }
 
 py::list variables_list(std::vector<Recorded> values) {
+  if (current_session) current_session->settle_nodes();
   py::list out;
   for (auto& r : values)
     out.append(py::reinterpret_steal<py::object>(new_variable({r.operand, std::move(r.value)})));
@@ -221,9 +241,57 @@ py::list nodes(TapeHandle& t, NodeId begin, NodeId end) {
   return out;
 }
 
+py::tuple attrs(TapeHandle& t, NodeId id) {
+  std::int64_t immediate = 0;
+  require(id < t.tape().size(), "no such node");
+  return py::reinterpret_steal<py::tuple>(
+      dims_to_tuple(Dims(t.tape().attrs(t.tape()[id], immediate))));
+}
+
 py::list scalar_constants(TapeHandle& t) {
   py::list out;
   for (std::size_t i = 0; i < t.tape().constants().size(); ++i) out.append(t.tape().constants()[i]);
+  return out;
+}
+
+py::object node(TapeHandle& t, py::handle variable) {
+  const NodeId id = recorded_node_of(t, variable);
+  return id == kNoOperand ? py::object(py::none()) : py::object(py::int_(id));
+}
+
+py::tuple place(const Session& session, LineId line) {
+  const SourceLine& found = session.source.places()[line];
+  return py::make_tuple(found.file, found.line);
+}
+
+py::list guards(TapeHandle& t) {
+  py::list out;
+  for (const Guard& guard : t.session->guards) {
+    PyObject* expected = array_to_numpy(guard.expected, false);
+    if (!expected) throw py::error_already_set();
+    const py::tuple where = place(*t.session, guard.line);
+    out.append(py::make_tuple(guard.node, py::reinterpret_steal<py::object>(expected), where[0],
+                              where[1]));
+  }
+  return out;
+}
+
+py::list captured(TapeHandle& t) {
+  py::list out;
+  for (const Watched& watched : t.session->watched.items()) {
+    const auto owner = py::reinterpret_steal<py::object>(watched.owner());
+    if (!owner) continue;
+    const bool read = watched.node != kNoOperand;
+    out.append(py::make_tuple(owner, read ? py::object(py::int_(watched.node)) : py::none()));
+  }
+  return out;
+}
+
+py::list lines(TapeHandle& t, NodeId begin, NodeId end) {
+  py::list out;
+  const auto& all = t.session->lines;
+  for (std::size_t id = begin; id < std::min<std::size_t>(end, all.size()); ++id)
+    out.append(place(*t.session, all[id]));
   return out;
 }
 
@@ -244,8 +312,11 @@ void make_tape_type(py::module_& m) {
   using namespace py::literals;
   py::class_<TapeHandle>(m, "Tape", "A recording: the tape and the right to sweep over it.")
       .def_static(
-          "enter", [] { return TapeHandle{enter_session()}; },
-          "Open a recording on this thread, or nest in the one that is open.")
+          "enter", [](bool program) { return TapeHandle{enter_session(program)}; },
+          "program"_a = false,
+          "Open a recording on this thread, or nest in the one that is open. That of a program "
+          "must be the outermost: it records what has no derivative too, and guards every plain "
+          "value that leaves it.")
       .def(
           "leave", [](TapeHandle& t, bool keep) { leave_session(t.session, keep); },
           "keep"_a = false, "Leave one level; `keep` keeps the nodes for later sweeps.")
@@ -257,8 +328,18 @@ void make_tape_type(py::module_& m) {
       .def_property_readonly(
           "nbytes", [](TapeHandle& t) { return t.tape().bytes(); },
           "Bytes of nodes, constants, lists and attributes.")
-      .def("input", input, "value"_a,
-           "A Variable that derivatives are taken to; an alias if the value is recorded already.")
+      .def("input", input, "value"_a, "keep_dtype"_a = false,
+           "A Variable that derivatives are taken to; an alias if the value is recorded already. "
+           "With `keep_dtype` integers and booleans stay so, and carry no derivative.")
+      .def("node", node, "variable"_a, "The node of a Variable, None if it depends on no input.")
+      .def("guards", guards,
+           "Tuples (node, expected array, file, line): the plain values that Python went on with.")
+      .def("captured", captured,
+           "Tuples (array, its constant or None): the arrays outside that a program has read.")
+      .def(
+          "captured_changed", [](TapeHandle& t) { return t.session->watched.changed(); },
+          "Whether somebody has written to one of them since.")
+      .def("lines", lines, "begin"_a, "end"_a, "The user's (file, line) of each node of a program.")
       .def("adjoint", adjoint, "outputs"_a, "cotangents"_a, "inputs"_a, "begin"_a,
            "record"_a = false, "directions"_a = 0, "The adjoint sweep over nodes from `begin` on.")
       .def("tangent", tangent, "inputs"_a, "tangents"_a, "outputs"_a, "begin"_a, "record"_a = false,
@@ -272,6 +353,7 @@ void make_tape_type(py::module_& m) {
           "Keep every value of this recording, also those that no rule reads.")
       .def("nodes", nodes, "begin"_a, "end"_a,
            "Tuples (id, op, operands, shape, dtype, value or None); scalar constants are negative.")
+      .def("attrs", attrs, "node"_a, "The attributes of a node's op.")
       .def("scalar_constants", scalar_constants, "The pool of scalar constants.")
       .def("adjoints", adjoints, "output"_a, "begin"_a,
            "Adjoints of all nodes for cotangent one, as a dict.");

@@ -1,4 +1,4 @@
-// NumPy's protocols: ufuncs of the table are applied here, everything else goes to the Python
+// NumPy's ufunc protocol: ufuncs of the table are applied here, everything else goes to the Python
 // package. At import the inner loops of NumPy's ufuncs replace our kernels, so that values are
 // NumPy's.
 #include <cmath>
@@ -8,6 +8,7 @@
 
 #include "convert.hpp"
 #include "ops/kernels.hpp"
+#include "ops/sorting.hpp"
 #include "variable.hpp"
 
 namespace tapegrad {
@@ -40,8 +41,24 @@ bool adopt(PyObject* object, Op op) {
   if (kernel(op, DType::f64).value) adopt_loop(ufunc, op, DType::f64, NPY_DOUBLE);
   if (kernel(op, DType::f32).value) adopt_loop(ufunc, op, DType::f32, NPY_FLOAT);
   if (kernel(op, DType::c128).value) adopt_loop(ufunc, op, DType::c128, NPY_CDOUBLE);
+  if (kernel(op, DType::b8).value) adopt_loop(ufunc, op, DType::b8, NPY_BOOL);
+  if (kernel(op, DType::i64).value) adopt_loop(ufunc, op, DType::i64, NPY_INT64);
   op_by_ufunc[object] = op;
   return true;
+}
+
+// Sorts rows as NumPy does, ties included.
+void adopt_sorts() {
+  constexpr int types[] = {NPY_DOUBLE, NPY_FLOAT, NPY_CDOUBLE, NPY_BOOL, NPY_INT64};
+  for (int t = 0; t < 5; ++t) {
+    PyArray_Descr* descr = PyArray_DescrFromType(types[t]);
+    const auto* sorts = PyDataType_GetArrFuncs(descr)->argsort;
+    for (const auto& [kind, index] :
+         {std::pair(SortKind::quick, NPY_QUICKSORT), std::pair(SortKind::stable, NPY_STABLESORT)})
+      if (sorts[index])
+        argsort_of(static_cast<DType>(t), kind) = reinterpret_cast<ArgSort>(sorts[index]);
+    Py_DECREF(descr);
+  }
 }
 
 // Hands a protocol call on, argument for argument, to a function of tapegrad.functions.
@@ -54,7 +71,6 @@ PyObject* hand_on(PyObject*& function, const char* name, PyObject* const* args, 
   });
 }
 PyObject* ufunc_fallback = nullptr;
-PyObject* function_dispatcher = nullptr;
 
 }  // namespace
 
@@ -67,6 +83,7 @@ void register_ufuncs() {
     const py::object ufunc = numpy.attr(name.c_str());
     adopt(ufunc.ptr(), op);
   }
+  adopt_sorts();
   for (Op op : {Op::matmul, Op::conjugate})
     op_by_ufunc[py::object(numpy.attr(std::string(op_name(op)).c_str())).ptr()] = op;
 }
@@ -106,34 +123,30 @@ void settle_exponent(const Argument& number, Argument& exponent) {
 
 // __array_ufunc__(ufunc, method, *inputs, **kwargs)
 PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  auto to_python = [&] { return hand_on(ufunc_fallback, "ufunc_fallback", args, n, names); };
+  auto to_python = [&] {
+    if (Session* session = program_session())
+      for (Py_ssize_t i = 2; i < n + (names ? PyTuple_GET_SIZE(names) : 0); ++i)
+        session->watched.watch_all(args[i]);
+    return hand_on(ufunc_fallback, "ufunc_fallback", args, n, names);
+  };
   if (names && PyTuple_GET_SIZE(names) > 0) return to_python();
   if (PyUnicode_CompareWithASCIIString(args[1], "__call__") != 0) return to_python();
   return guarded([&]() -> PyObject* {
     const std::optional<Op> op = op_of_ufunc(args[0]);
-    if (!op || kind_of(*op) == OpKind::comparison || n - 2 != arity_of(*op)) return to_python();
+    const bool question = op && kind_of(*op) == OpKind::comparison;
+    if (!op || (question && !program_session()) || n - 2 != arity_of(*op)) return to_python();
     Argument in[2];
-    bool complex = false;
+    bool complex = false, active = false;
     for (Py_ssize_t i = 2; i < n; ++i) {
       if (!argument_from(args[i], in[i - 2])) Py_RETURN_NOTIMPLEMENTED;
       complex = complex || in[i - 2].value.array.dtype() == DType::c128;
+      active = active || in[i - 2].value.active();
     }
+    if (question && !active) return to_python();
     if (complex && is_elementwise(*op) && !kernel(*op, DType::c128).value) return to_python();
     if (*op == Op::ldexp) settle_exponent(in[0], in[1]);
     return new_variable(apply(*op, std::span(in, static_cast<std::size_t>(n - 2)), {}));
   });
-}
-
-// __array_function__(function, types, args, kwargs)
-PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  static PyObject* const numpy_sum =
-      py::object(py::module_::import("numpy").attr("sum")).release().ptr();
-  if (n == 4 && args[0] == numpy_sum && PyTuple_GET_SIZE(args[2]) == 1 &&
-      PyDict_GET_SIZE(args[3]) == 0) {
-    PyObject* x = PyTuple_GET_ITEM(args[2], 0);
-    if (is_variable(x)) return guarded([&] { return reduce_all(x, Op::sum); });
-  }
-  return hand_on(function_dispatcher, "array_function", args, n, names);
 }
 
 }  // namespace tapegrad

@@ -3,6 +3,7 @@
 
 #include "base/copy.hpp"
 #include "convert.hpp"
+#include "guards.hpp"
 #include "sweeps/recording.hpp"
 
 namespace tapegrad {
@@ -193,6 +194,7 @@ namespace {
 
 // Python's own numbers take the dtype of what they meet (NumPy's rule).
 void settle_weak(std::span<Argument> in, std::size_t first) {
+  const bool integers = program_session();
   DType strong = DType::b8;
   bool any_strong = false;
   for (std::size_t i = first; i < in.size(); ++i)
@@ -200,12 +202,12 @@ void settle_weak(std::span<Argument> in, std::size_t first) {
       strong = promote(strong, in[i].value.array.dtype());
       any_strong = true;
     }
-  if (!any_strong) return;
+  if (!any_strong) strong = DType::f64;
+  if (!any_strong && integers) return;
   for (std::size_t i = first; i < in.size(); ++i) {
     Array& a = in[i].value.array;
     if (!in[i].weak || a.dtype() == DType::c128 || !is_differentiable(strong)) continue;
-    const double v = a.dtype() == DType::b8 ? a.at<bool>() : a.at<double>();
-    a = Array::full(strong, {}, v);
+    if (any_strong || a.dtype() == DType::i64) a = Array::full(strong, {}, number_of(a));
   }
 }
 
@@ -218,12 +220,68 @@ Array kept_constant(const Array& a) {
   return a;
 }
 
+// An array that a program reads is one constant however often it is read, while it stays the same:
+// `node` is set if the tape has it already.
+Watched* program_constant(Session& session, Array& a) {
+  Watched* watched = session.watched.find(a);
+  if (!watched || !watched->constant) a = kept_constant(a);
+  if (!watched) return nullptr;
+  if (watched->constant) a = watched->constant;
+  else watched->constant = a;
+  return watched;
+}
+
+// Records an op of a program; `in` are its operands as they are kept, `constants` where they are
+// known.
+Operand record_in_program(Session& session, Op op, std::span<Argument> args,
+                          std::span<const Array> in, std::span<Watched* const> constants,
+                          Attrs attrs, const Array& out) {
+  std::vector<Operand> ids(in.size());
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    Watched* watched = constants[i];
+    if (args[i].value.active()) ids[i] = args[i].value.operand;
+    else if (watched && watched->node != kNoOperand) ids[i] = watched->node;
+    else ids[i] = constant_operand(session.tape, op, in[i]);
+    if (watched && !is_constant(ids[i])) watched->node = ids[i];
+  }
+  const NodeId id = session.tape.add(op, ids, in, attrs, out);
+  session.settle_nodes();
+  return id;
+}
+
+// As `apply`, in the recording of a program and with an active operand: results of any dtype are
+// recorded, and constants keep their values.
+Value apply_in_program(Session& session, Op op, std::span<Argument> in, Attrs attrs) {
+  if (std::optional<Value> found = apply_to_integers(op, in)) return *std::move(found);
+  std::vector<Array> kept(in.size());
+  std::vector<Watched*> constants(in.size());
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    kept[i] = in[i].value.array;
+    if (!in[i].value.active() && !in[i].variable)
+      constants[i] = program_constant(session, kept[i]);
+  }
+  std::vector<Array> arrays = kept;
+  // Nobody else needs the value of an active operand: an update may write in place.
+  const bool updates = kind_of(op) == OpKind::structured && rules_of(op).update;
+  if (updates && in[0].value.active()) kept[0] = in[0].value.array = Array();
+  try {
+    const Array out = evaluate(op, arrays, attrs);
+    return {record_in_program(session, op, in, kept, constants, attrs, out), out};
+  } catch (const SingularMatrix&) {
+    // The user may catch it and go on.
+    for (std::size_t i = 0; i < in.size(); ++i)
+      if (in[i].value.active()) session.guard(in[i].value.operand, kept[i]);
+    throw;
+  }
+}
+
 }  // namespace
 
 Value apply(Op op, std::span<Argument> in, Attrs attrs) {
   bool active = false;
   for (auto& a : in) active = active || a.value.active();
   settle_weak(in, op == Op::where ? 1 : 0);
+  if (active && program_session()) return apply_in_program(*current_session, op, in, attrs);
   std::array<Array, 4> few, few_kept;
   std::vector<Array> many, many_kept;
   std::span<Array> arrays(few.data(), std::min(in.size(), few.size()));

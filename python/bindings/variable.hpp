@@ -54,7 +54,7 @@ void check_recording(const Variable* v);
 Value value_of(Variable* v);
 // The value for looking at (shape, repr): also of a recording that has ended.
 Array peek(Variable* v);
-// Any operand: a Variable, a number, an array. `weak`: a Python number.
+// Any operand: a Variable, a number, an array. `weak`: a Python number, whose dtype says which kind.
 struct Argument {
   Value value;
   bool weak = false;
@@ -63,8 +63,9 @@ struct Argument {
 // False if `o` is nothing an op can take (the caller returns NotImplemented or raises).
 bool argument_from(PyObject* o, Argument& argument);
 
-// Applies an op and records it if an operand is active. The arguments are used up: an op that
-// overwrites writes in place if the handle is the only one.
+// Applies an op and records it if an operand is active; outside of programs only if the result can
+// have a derivative. The arguments are used up: an op that overwrites writes in place if the handle
+// is the only one.
 Value apply(Op op, std::span<Argument> in, Attrs attrs);
 // Gives `v` (and what it views) a new value of the same shape and dtype.
 void assign(Variable* v, Value value);
@@ -89,13 +90,16 @@ py::object call_python(const char* module, const char* function, const py::tuple
 
 // `_core.apply`.
 void make_apply(py::module_& m);
-// A reduction over all axes.
-PyObject* reduce_all(PyObject* self, Op op);
+// `_core.attach` and the short ways of NumPy's functions.
+void make_array_functions(py::module_& m);
 
 // Slots defined in other files.
 extern PyNumberMethods variable_as_number;
 PyObject* variable_getitem(PyObject* self, PyObject* key);
 int variable_setitem(PyObject* self, PyObject* key, PyObject* value);
+// The flat positions that a mask or integers on the first axis take; false for any other key, and
+// where one is out of bounds.
+bool plain_positions(const Dims& shape, PyObject* key, Array& positions);
 PyObject* variable_richcompare(PyObject* a, PyObject* b, int op);
 PyObject* array_ufunc(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names);
 PyObject* array_function(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names);

@@ -1,7 +1,6 @@
 // The Variable type as CPython sees it: attributes, methods and slots.
-#include <vector>
-
 #include "convert.hpp"
+#include "guards.hpp"
 #include "variable.hpp"
 
 namespace tapegrad {
@@ -30,6 +29,9 @@ PyObject* get_nbytes(PyObject* self, void*) {
   return guarded([&] { return PyLong_FromLongLong(peek(as_variable(self)).nbytes()); });
 }
 PyObject* get_active(PyObject* self, void*) {
+  return guarded([&] { return PyBool_FromLong(carries_derivative(as_variable(self))); });
+}
+PyObject* get_recorded(PyObject* self, void*) {
   return guarded([&] {
     peek(as_variable(self));  // a view may have become active through its parent
     return PyBool_FromLong(as_variable(self)->node != kNoOperand);
@@ -69,6 +71,8 @@ PyGetSetDef getset[] = {{"shape", get_shape, nullptr, "Shape, a tuple of integer
                         {"real", get_real, nullptr, "Real part.", nullptr},
                         {"imag", get_imag, nullptr, "Imaginary part.", nullptr},
                         {"active", get_active, nullptr,
+                         "True if the value carries a derivative by an input.", nullptr},
+                        {"recorded", get_recorded, nullptr,
                          "True if the value depends on an input of the recording.", nullptr},
                         {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
@@ -86,29 +90,13 @@ PyObject* view_method(PyObject* self, PyObject* args) {
 PyObject* to_array(PyObject* self, PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
     Variable* v = as_variable(self);
-    peek(v);
-    if (v->node != kNoOperand) call_python("tapegrad.errors", "detached_array", py::make_tuple());
+    if (carries_derivative(v)) call_python("tapegrad.errors", "detached_array", py::make_tuple());
+    observe(v);
     return array_to_numpy(value_of(v).array, false);
   });
 }
 
-// x.sum() is short, x.sum(axis=...) goes the way of np.sum.
-PyObject* sum_method(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
-  return guarded([&]() -> PyObject* {
-    if (n == 0 && !names) return reduce_all(self, Op::sum);
-    static PyObject* const general =
-        py::object(py::module_::import("tapegrad.functions.reductions").attr("sum"))
-            .release()
-            .ptr();
-    std::vector<PyObject*> all{self};
-    all.insert(all.end(), args, args + n + (names ? PyTuple_GET_SIZE(names) : 0));
-    return PyObject_Vectorcall(general, all.data(), static_cast<std::size_t>(n + 1), names);
-  });
-}
-
 PyMethodDef methods[] = {
-    {"sum", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(sum_method)),
-     METH_FASTCALL | METH_KEYWORDS, "As numpy.sum."},
     {"_view", view_method, METH_VARARGS, "A view of this Variable by an op and its attributes."},
     {"__array__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(to_array)),
      METH_VARARGS | METH_KEYWORDS, "Raises DetachedError for values that depend on an input."},
@@ -201,6 +189,13 @@ void make_variable_type(py::module_& m) {
       {Py_nb_divmod, slot(n.nb_divmod)},
       {Py_nb_power, slot(n.nb_power)},
       {Py_nb_matrix_multiply, slot(n.nb_matrix_multiply)},
+      {Py_nb_and, slot(n.nb_and)},
+      {Py_nb_or, slot(n.nb_or)},
+      {Py_nb_xor, slot(n.nb_xor)},
+      {Py_nb_invert, slot(n.nb_invert)},
+      {Py_nb_lshift, slot(n.nb_lshift)},
+      {Py_nb_rshift, slot(n.nb_rshift)},
+      {Py_nb_index, slot(n.nb_index)},
       {Py_nb_negative, slot(n.nb_negative)},
       {Py_nb_positive, slot(n.nb_positive)},
       {Py_nb_absolute, slot(n.nb_absolute)},
@@ -215,6 +210,9 @@ void make_variable_type(py::module_& m) {
       {Py_nb_inplace_remainder, slot(n.nb_inplace_remainder)},
       {Py_nb_inplace_power, slot(n.nb_inplace_power)},
       {Py_nb_inplace_matrix_multiply, slot(n.nb_inplace_matrix_multiply)},
+      {Py_nb_inplace_and, slot(n.nb_inplace_and)},
+      {Py_nb_inplace_or, slot(n.nb_inplace_or)},
+      {Py_nb_inplace_xor, slot(n.nb_inplace_xor)},
       {0, nullptr}};
   PyType_Spec spec{"tapegrad.Variable", sizeof(Variable), 0,
                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};

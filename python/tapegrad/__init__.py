@@ -14,7 +14,8 @@ from tapegrad import functions as _functions  # noqa: F401
 from tapegrad import testing
 from tapegrad._core import Variable
 from tapegrad.draw import draw
-from tapegrad.errors import DetachedError, RecordingError, UnsupportedError
+from tapegrad.errors import BranchError, DetachedError, RecordingError, UnsupportedError
+from tapegrad.program import Function, Program, backends, function, record
 from tapegrad.pytree import register_pytree
 from tapegrad.transforms import (
     derivative,
@@ -39,13 +40,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BranchError",
     "DetachedError",
+    "Function",
+    "Program",
     "RecordingError",
     "UnsupportedError",
     "Variable",
+    "backends",
     "derivative",
     "draw",
     "elementwise_grad",
+    "function",
     "gauss_newton_product",
     "grad",
     "hessian",
@@ -56,6 +62,7 @@ __all__ = [
     "jvp",
     "linearize",
     "numpy",
+    "record",
     "register_pytree",
     "stop_gradient",
     "testing",

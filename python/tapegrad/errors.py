@@ -1,7 +1,7 @@
 """The exceptions users meet, and the raising of them with the user's file and line.
 
-The extension calls `detached_float`, `detached_array`, `recording` and `unsupported`; the package's
-Python code the last one and `detached`.
+The extension calls `detached_float`, `detached_array`, `recording`, `unsupported` and `is_library`;
+the package's Python code `unsupported` and `detached`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-__all__ = ["DetachedError", "RecordingError", "UnsupportedError", "user_frame"]
+__all__ = ["BranchError", "DetachedError", "RecordingError", "UnsupportedError", "user_frame"]
 
 
 class DetachedError(TypeError):
@@ -28,6 +28,13 @@ class UnsupportedError(TypeError, NotImplementedError):
     """A function, an argument of a function or a dtype for which there is no derivative rule."""
 
 
+class BranchError(RuntimeError):
+    """A replay met a branch that goes another way than when the program was recorded.
+
+    Raised where the program may not or cannot be recorded again. Names the user's file and line.
+    """
+
+
 class RecordingError(RuntimeError):
     """A Variable was used after its recording ended, in another recording or in another thread."""
 
@@ -37,10 +44,15 @@ def user_frame() -> tuple[str, int]:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(_LIBRARIES):
+        if not is_library(file):
             return file, frame.f_lineno
         frame = frame.f_back
     return "<unknown>", 0
+
+
+def is_library(file: str) -> bool:
+    """Whether code in `file` is not the user's; asked by the extension once for each function."""
+    return file.startswith(_LIBRARIES)
 
 
 def detached(what: str, advice: str = "") -> NoReturn:

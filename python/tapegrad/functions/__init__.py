@@ -1,5 +1,6 @@
 """NumPy's functions on recorded values, composed of the ops of the extension. NumPy reaches them by
-`__array_function__` and `__array_ufunc__`, which call `array_function` and `ufunc_fallback`."""
+`__array_function__`, which looks them up in IMPLEMENTATIONS, and `__array_ufunc__`, which calls
+`ufunc_fallback`."""
 
 from tapegrad.functions import (
     arranging,
@@ -23,13 +24,12 @@ from tapegrad.functions import (
     ufunc_methods,
     writing,
 )
-from tapegrad.functions.registry import IMPLEMENTATIONS, array_function, implements
+from tapegrad.functions.registry import IMPLEMENTATIONS, implements
 from tapegrad.functions.ufuncs import ufunc_fallback
 
 __all__ = [
     "IMPLEMENTATIONS",
     "arranging",
-    "array_function",
     "choosing",
     "creation",
     "differences",

@@ -9,7 +9,7 @@ import numpy as np
 
 from tapegrad import errors
 from tapegrad._core import apply
-from tapegrad.functions.indexing import integer_argument, moved
+from tapegrad.functions.indexing import in_bounds, integer_argument, moved, positions
 from tapegrad.functions.operands import (
     Array,
     Axis,
@@ -17,9 +17,10 @@ from tapegrad.functions.operands import (
     axis_of,
     broadcast,
     deliver,
+    in_program,
     operand,
     reshaped,
-    sliced,
+    seen,
     value_of,
     where,
 )
@@ -67,20 +68,15 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
 def roll(a: Any, shift: Any, axis: Axis = None) -> Array:
     x = operand(a)
     if axis is None:
-        return reshaped(_rolled(reshaped(x, (x.size,)), shift, 0), x.shape)
-    shifts, axes = np.broadcast_arrays(shift, axis)
-    for s, k in zip(shifts.ravel(), axes.ravel(), strict=True):
-        x = _rolled(x, s, axis_of(k, x.ndim))
-    return x
-
-
-def _rolled(x: Array, shift: Any, axis: int) -> Array:
-    n = x.shape[axis]
-    split = n - int(np.sum(shift)) % n if n else 0
-    if split == n:
-        return apply("positive", (x,))
-    parts = (sliced(x, axis, split, n), sliced(x, axis, 0, split))
-    return apply("concatenate", parts, (axis,))
+        row = apply("roll", (reshaped(x, (x.size,)),), (int(np.sum(shift)),))
+        return reshaped(row, x.shape)
+    pairs = np.broadcast(shift, axis)
+    if pairs.ndim > 1:
+        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+    shifts = [0] * x.ndim
+    for by, k in pairs:
+        shifts[axis_of(k, x.ndim)] += int(by)
+    return apply("roll", (x,), shifts)
 
 
 @implements(np.resize)
@@ -103,7 +99,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
 @implements(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", **axis: Any) -> Array:
     x = operand(filt)
-    kept = np.flatnonzero(value_of(x) != 0)
+    kept = np.flatnonzero(value_of(seen(x) != 0))
     if x.ndim != 1 or axis:
         errors.unsupported("trim_zeros of several dimensions or with axis= has no derivative rule")
     low = kept[0] if kept.size and "f" in trim.lower() else 0
@@ -190,6 +186,9 @@ def take(
     if axis is None:
         x, axis = reshaped(x, (x.size,)), 0
     axis = axis_of(axis, x.ndim)
+    if in_program(indices) and mode == "raise" and indices.dtype == np.int64:
+        lines = in_bounds(indices, x.shape[axis], axis)
+        return deliver(_lines_taken(x, lines, axis), out, "take")
     lines = np.take(np.arange(x.shape[axis]), integer_argument(indices), mode=mode)  # type: ignore[call-overload]
     return deliver(_lines_taken(x, np.asarray(lines), axis), out, "take")
 
@@ -206,7 +205,15 @@ def _lines_taken(x: Array, lines: Any, axis: int) -> Array:
 
 @implements(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Array:
-    return moved(lambda p: np.take_along_axis(p, integer_argument(indices), axis), arr)
+    if not in_program(indices) or indices.dtype != np.int64:
+        return moved(lambda p: np.take_along_axis(p, integer_argument(indices), axis), arr)
+    x = operand(arr)
+    if axis is None:
+        x, axis = reshaped(x, (x.size,)), 0
+    axis = axis_of(axis, x.ndim)
+    first = np.take(positions(x.shape), [0], axis)
+    lines = in_bounds(indices, x.shape[axis], axis)
+    return apply("gather", (x, first + lines * int(np.prod(x.shape[axis + 1 :]))))
 
 
 @implements(np.compress)

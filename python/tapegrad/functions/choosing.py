@@ -19,7 +19,6 @@ from tapegrad.functions.operands import (
     reshaped,
     result_dtype,
     shape_of,
-    value_of,
     where,
 )
 from tapegrad.functions.registry import implements, plain
@@ -35,7 +34,7 @@ def where_function(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is None or y is None:
         raise ValueError("either both or neither of x and y should be given")
     return where(
-        value_of(condition), x if _is_number(x) else operand(x), y if _is_number(y) else operand(y)
+        condition, x if _is_number(x) else operand(x), y if _is_number(y) else operand(y)
     )
 
 
@@ -53,7 +52,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Array:
     dtype = result_dtype(*choices)
     result = as_dtype(operand(choices.pop()), dtype)
     for condition, choice in zip(reversed(list(condlist)), reversed(choices), strict=True):
-        result = where(plain(condition), as_dtype(operand(choice), dtype), result)
+        result = where(condition, as_dtype(operand(choice), dtype), result)
     return result
 
 

@@ -16,7 +16,9 @@ from tapegrad.functions.operands import (
     broadcast,
     fresh,
     joined,
+    like,
     operand,
+    seen,
     shape_of,
     sliced,
     value_of,
@@ -28,7 +30,7 @@ __all__ = ["copy", "full_like", "geomspace", "linspace", "logspace"]
 
 def _like(function: Any) -> Any:
     def make(prototype: Any, *args: Any, **kwargs: Any) -> Array:
-        return fresh(function(value_of(prototype), *args, **kwargs))
+        return fresh(function(like(prototype), *args, **kwargs))
 
     return make
 
@@ -39,7 +41,7 @@ for function in (np.zeros_like, np.ones_like, np.empty_like):
 
 @implements(np.full_like)
 def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Array:
-    result = fresh(np.empty_like(value_of(a), *args, **kwargs))
+    result = fresh(np.empty_like(like(a), *args, **kwargs))
     if isinstance(result, Variable):
         result[...] = operand(fill_value)
     else:
@@ -105,7 +107,7 @@ def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Array:
     start, stop = (as_inexact(operand(x)) for x in (start, stop))
-    if bool(np.any(value_of(start) == 0)) or bool(np.any(value_of(stop) == 0)):
+    if bool(np.any(seen(start) == 0)) or bool(np.any(seen(stop) == 0)):
         raise ValueError("Geometric sequence cannot include zero")
     sign = np.sign(start)
     points = logspace(np.log10(start / sign), np.log10(stop / sign), num, endpoint) * sign

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad._core import Variable
 from tapegrad.functions.operands import (
     Array,
     Axis,
@@ -21,7 +20,6 @@ from tapegrad.functions.operands import (
     reshaped,
     shape_of,
     sliced,
-    value_of,
 )
 from tapegrad.functions.reductions import absent, reduced
 from tapegrad.functions.registry import implements
@@ -131,8 +129,7 @@ def _slopes(f: Array, spacing: Any, axis: int, edge_order: int) -> Array:
             "Shape of array too small to calculate a numerical gradient, "
             "at least (edge_order + 1) elements are required."
         )
-    uniform = len(shape_of(spacing)) == 0 or len(set(np.asarray(value_of(spacing)).tolist())) == 1
-    if len(shape_of(spacing)) and uniform and not isinstance(spacing, Variable):
+    if isinstance(spacing, np.ndarray) and spacing.ndim and len(set(spacing.tolist())) == 1:
         spacing = spacing[0]
 
     def at(i: int) -> Array:

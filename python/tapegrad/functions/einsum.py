@@ -1,5 +1,6 @@
-"""np.einsum as pairwise contractions: diagonals by gather, the rest by transposes, sums,
-products and matmul, in the order that np.einsum_path finds. Called through the registry."""
+"""np.einsum as pairwise contractions: diagonals by slices, the rest by transposes, sums, products
+and matmul, in the order that np.einsum_path finds. The steps depend on subscripts and shapes alone:
+they are worked out once and kept. Called through the registry."""
 
 from __future__ import annotations
 
@@ -12,16 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tapegrad._core import apply
-from tapegrad.functions.indexing import moved
-from tapegrad.functions.operands import (
-    Array,
-    as_dtype,
-    deliver,
-    operand,
-    reshaped,
-    result_dtype,
-    transposed,
-)
+from tapegrad.functions.operands import Array, as_dtype, deliver, operand, result_dtype
 from tapegrad.functions.registry import implements, plain
 
 __all__ = ["einsum"]
@@ -30,46 +22,58 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # An ellipsis stands for axes labelled by these, the last axis by the last of them.
 HIDDEN = "".join(map(chr, range(0x3B1, 0x3B1 + 64)))
 
+Shape = tuple[int, ...]
 
-class Labelled(NamedTuple):
-    """An operand with one label for each axis."""
+
+class Step(NamedTuple):
+    """An op on values by their places: first come the operands, then the result of each step."""
+
+    op: str
+    operands: tuple[int, ...]
+    attrs: tuple[int, ...]
+
+
+class Term(NamedTuple):
+    """A value by its place, with one label for each axis."""
 
     labels: str
-    array: Array
+    place: int
 
 
 @implements(np.einsum)
 def einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any) -> Array:
-    dtype = kwargs.pop("dtype", None)
-    for name in ("order", "casting"):
-        kwargs.pop(name, None)  # Values have no memory order, and casts are recorded.
-    if kwargs:
-        raise TypeError(f"einsum got unexpected keyword arguments {sorted(kwargs)}")
-    inputs, output, arrays = _parsed(operands)
-    common = np.dtype(dtype) if dtype is not None else result_dtype(*arrays)
-    terms = [
-        _diagonal(labels, as_dtype(array, common))
-        for labels, array in zip(inputs, arrays, strict=True)
-    ]
-    terms = _without_broadcast(terms, output)
-    result = _contracted(terms, output, optimize)
-    return deliver(result, out, "einsum")
+    if isinstance(operands[0], str):
+        subscripts, values = operands[0], [operand(a) for a in operands[1:]]
+    else:
+        subscripts, values = _from_lists(operands)
+    dtype = _dtype_asked(kwargs) if kwargs else None
+    first = values[0].dtype if values else None
+    if dtype is not None or any(a.dtype != first for a in values):
+        common = np.dtype(dtype) if dtype is not None else result_dtype(*values)
+        values = [as_dtype(a, common) for a in values]
+    shapes = tuple([a.shape for a in values])
+    for op, places, attrs in _steps(subscripts, shapes, _frozen(optimize)):
+        values.append(apply(op, [values[k] for k in places], attrs))
+    return values[-1] if out is None else deliver(values[-1], out, "einsum")
+
+
+def _dtype_asked(keywords: dict[str, Any]) -> Any:
+    # Values have no memory order, and casts are recorded.
+    unknown = sorted(set(keywords) - {"dtype", "order", "casting"})
+    if unknown:
+        raise TypeError(f"einsum got unexpected keyword arguments {unknown}")
+    return keywords.get("dtype")
+
+
+def _frozen(optimize: Any) -> Any:
+    if isinstance(optimize, (list, tuple)):
+        return tuple(map(_frozen, optimize))
+    return optimize
 
 
 # Subscripts -------------------------------------------------------------------------------------
 
 
-def _parsed(operands: Sequence[Any]) -> tuple[tuple[str, ...], str, list[Array]]:
-    """Labels of each operand and of the result, ellipses written out, and the operands."""
-    if isinstance(operands[0], str):
-        subscripts, arrays = operands[0], [operand(a) for a in operands[1:]]
-    else:
-        subscripts, arrays = _from_lists(operands)
-    inputs, output = _labels(subscripts, tuple(a.ndim for a in arrays))
-    return inputs, output, arrays
-
-
-@functools.lru_cache(maxsize=256)
 def _labels(subscripts: str, ndims: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
     left, arrow, right = subscripts.replace(" ", "").partition("->")
     terms = left.split(",")
@@ -116,130 +120,154 @@ def _implicit(inputs: tuple[str, ...]) -> str:
     )
 
 
-# Operands ---------------------------------------------------------------------------------------
+# Steps ------------------------------------------------------------------------------------------
 
 
-def _diagonal(labels: str, array: Array) -> Labelled:
-    """Takes the diagonal over labels that an operand repeats."""
-    distinct = "".join(dict.fromkeys(labels))
-    if distinct == labels:
-        return Labelled(labels, array)
-    number = {label: k for k, label in enumerate(distinct)}
-    axes, kept = [number[label] for label in labels], list(range(len(distinct)))
-    return Labelled(distinct, moved(lambda p: np.einsum(p, axes, kept), array))
+class Plan:
+    """Steps as they are found, and the shape of every value."""
+
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self.shapes = list(shapes)
+        self.steps: list[Step] = []
+
+    def add(self, op: str, operands: tuple[int, ...], attrs: Sequence[int], shape: Shape) -> int:
+        self.steps.append(Step(op, operands, tuple(attrs)))
+        self.shapes.append(shape)
+        return len(self.shapes) - 1
+
+    def reshaped(self, place: int, shape: Shape) -> int:
+        if shape == self.shapes[place]:
+            return place
+        return self.add("reshape", (place,), shape, shape)
+
+    def transposed(self, place: int, order: Sequence[int]) -> int:
+        if list(order) == list(range(len(order))):
+            return place
+        shape = tuple(self.shapes[place][k] for k in order)
+        return self.add("transpose", (place,), order, shape)
 
 
-def _without_broadcast(terms: list[Labelled], output: str) -> list[Labelled]:
-    """Drops axes of length 1 whose label is longer in another operand; checks lengths."""
-    lengths: dict[str, int] = {}
-    for labels, array in terms:
-        for label, n in zip(labels, array.shape, strict=True):
-            known = lengths.setdefault(label, n)
-            if n != known and 1 not in (n, known):
-                raise ValueError(f"einsum: axes labelled '{label}' have lengths {known} and {n}")
-            lengths[label] = n if known == 1 else known
-    kept_terms = []
-    for labels, array in terms:
-        kept = [k for k, label in enumerate(labels) if array.shape[k] == lengths[label]]
-        shape = [array.shape[k] for k in kept]
-        kept_terms.append(Labelled("".join(labels[k] for k in kept), reshaped(array, shape)))
-    return kept_terms
-
-
-# Contraction ------------------------------------------------------------------------------------
-
-
-def _contracted(terms: list[Labelled], output: str, optimize: Any) -> Array:
-    for positions in _order(terms, output, optimize):
+@functools.lru_cache(maxsize=512)
+def _steps(subscripts: str, shapes: tuple[Shape, ...], optimize: Any) -> list[Step]:
+    inputs, output = _labels(subscripts, tuple(map(len, shapes)))
+    plan = Plan(shapes)
+    terms = [_diagonal(plan, labels, place) for place, labels in enumerate(inputs)]
+    terms = _without_broadcast(plan, terms)
+    for positions in _order(plan, terms, output, optimize):
         chosen = [terms.pop(k) for k in sorted(positions, reverse=True)][::-1]
         needed = frozenset(output).union(*(term.labels for term in terms))
         merged = chosen[0]
         for i, other in enumerate(chosen[1:], 1):
             later = needed.union(*(term.labels for term in chosen[i + 1 :]))
-            merged = _pair(merged, other, later)
+            merged = _pair(plan, merged, other, later)
         terms.append(merged)
     (last,) = terms
-    last = _summed(last, set(output))
-    return _permuted(last.array, [last.labels.index(label) for label in output])
+    last = _summed(plan, last, set(output))
+    plan.transposed(last.place, [last.labels.index(label) for label in output])
+    return plan.steps
 
 
-def _order(terms: list[Labelled], output: str, optimize: Any) -> list[Sequence[int]]:
+def _diagonal(plan: Plan, labels: str, place: int) -> Term:
+    """Takes the diagonal over labels that an operand repeats: of axes of length n in a row, every
+    element whose position is a multiple of 1 + n + n^2 + ..."""
+    number = place
+    for label, times in Counter(labels).items():
+        if times == 1:
+            continue
+        lengths = [n for n, found in zip(plan.shapes[place], labels, strict=True) if found == label]
+        for n in lengths[1:]:
+            if n != lengths[0]:
+                raise ValueError(
+                    f"dimensions in operand {number} for collapsing index '{label}' don't match "
+                    f"({lengths[0]} != {n})"
+                )
+        n, along = lengths[0], [k for k, found in enumerate(labels) if found == label]
+        rest = [k for k in range(len(labels)) if k not in along]
+        kept = tuple(plan.shapes[place][k] for k in rest)
+        row = plan.reshaped(plan.transposed(place, rest + along), (*kept, n**times))
+        attrs = [v for length in kept for v in (0, 1, length)]
+        step = sum(n**power for power in range(times))
+        place = plan.add("slice", (row,), (*attrs, 0, step, n), (*kept, n))
+        labels = "".join(labels[k] for k in rest) + label
+    return Term(labels, place)
+
+
+def _without_broadcast(plan: Plan, terms: list[Term]) -> list[Term]:
+    """Drops axes of length 1 whose label is longer in another operand; checks lengths."""
+    lengths: dict[str, int] = {}
+    for labels, place in terms:
+        for label, n in zip(labels, plan.shapes[place], strict=True):
+            known = lengths.setdefault(label, n)
+            if n != known and 1 not in (n, known):
+                raise ValueError(f"einsum: axes labelled '{label}' have lengths {known} and {n}")
+            lengths[label] = n if known == 1 else known
+    kept_terms = []
+    for labels, place in terms:
+        shape = plan.shapes[place]
+        kept = [k for k, label in enumerate(labels) if shape[k] == lengths[label]]
+        narrow = plan.reshaped(place, tuple(shape[k] for k in kept))
+        kept_terms.append(Term("".join(labels[k] for k in kept), narrow))
+    return kept_terms
+
+
+def _order(plan: Plan, terms: list[Term], output: str, optimize: Any) -> list[Sequence[int]]:
     """Which positions to contract, step by step; merged operands go to the end."""
     if len(terms) <= 2:
         return [tuple(range(len(terms)))]
-    if isinstance(optimize, (list, tuple)) and optimize and optimize[0] == "einsum_path":
+    if isinstance(optimize, tuple) and optimize and optimize[0] == "einsum_path":
         return list(optimize[1:])
     # Only shapes matter: operands that take no memory.
     number = {label: k for k, label in enumerate(dict.fromkeys("".join(t.labels for t in terms)))}
     arguments: list[Any] = []
-    for labels, array in terms:
-        arguments += [np.broadcast_to(0.0, array.shape), [number[label] for label in labels]]
+    for labels, place in terms:
+        arguments += [
+            np.broadcast_to(0.0, plan.shapes[place]),
+            [number[label] for label in labels],
+        ]
     chosen = "greedy" if optimize is False or optimize is True else plain(optimize)
     path = np.einsum_path(*arguments, [number[label] for label in output], optimize=chosen)[0]
     return list(path[1:])
 
 
-def _summed(term: Labelled, needed: Iterable[str]) -> Labelled:
+def _summed(plan: Plan, term: Term, needed: Iterable[str]) -> Term:
     """Sums over the labels that nothing else needs."""
+    shape = plan.shapes[term.place]
     axes = [k for k, label in enumerate(term.labels) if label not in needed]
     if not axes:
         return term
-    labels = "".join(label for label in term.labels if label in needed)
-    return Labelled(labels, apply("sum", (term.array,), (0, *axes)))
+    rest = [k for k in range(len(shape)) if k not in axes]
+    place = plan.add("sum", (term.place,), (0, *axes), tuple(shape[k] for k in rest))
+    return Term("".join(term.labels[k] for k in rest), place)
 
 
-class Plan(NamedTuple):
-    """How to multiply two operands: transposed, reshaped, by which op, and what comes out."""
-
-    order_a: tuple[int, ...]
-    order_b: tuple[int, ...]
-    shape_a: tuple[int, ...]
-    shape_b: tuple[int, ...]
-    product: str
-    shape: tuple[int, ...]
-    labels: str
-
-
-@functools.lru_cache(maxsize=1024)
-def _planned(
-    a: str, b: str, shape_a: tuple[int, ...], shape_b: tuple[int, ...], needed: frozenset[str]
-) -> Plan:
-    shared = [label for label in a if label in b]
+def _pair(plan: Plan, a: Term, b: Term, needed: frozenset[str]) -> Term:
+    """The product of two operands, summed over the labels that are not needed later."""
+    a, b = _summed(plan, a, needed.union(b.labels)), _summed(plan, b, needed.union(a.labels))
+    shared = [label for label in a.labels if label in b.labels]
     batch = [label for label in shared if label in needed]
     over = [label for label in shared if label not in needed]
-    rows = [label for label in a if label not in shared]
-    columns = [label for label in b if label not in shared]
-    length = dict(zip(a + b, shape_a + shape_b, strict=True))
+    rows = [label for label in a.labels if label not in shared]
+    columns = [label for label in b.labels if label not in shared]
+    length = dict(
+        zip(a.labels + b.labels, plan.shapes[a.place] + plan.shapes[b.place], strict=True)
+    )
 
-    def sizes(labels: list[str]) -> tuple[int, ...]:
+    def sizes(labels: list[str]) -> Shape:
         return tuple(length[label] for label in labels)
 
+    left = plan.transposed(a.place, [a.labels.index(label) for label in batch + rows + over])
+    right = plan.transposed(b.place, [b.labels.index(label) for label in batch + over + columns])
     result = batch + rows + columns
-    order_a = tuple(a.index(label) for label in batch + rows + over)
-    if not over:
-        order_b = tuple(b.index(label) for label in batch + columns)
-        matrix_a = sizes(batch + rows) + (1,) * len(columns)
-        matrix_b = sizes(batch) + (1,) * len(rows) + sizes(columns)
-        return Plan(
-            order_a, order_b, matrix_a, matrix_b, "multiply", sizes(result), "".join(result)
-        )
-    k = math.prod(sizes(over))
-    order_b = tuple(b.index(label) for label in batch + over + columns)
-    # No axis for rows or columns that are not there: matmul takes vectors when nothing is batched.
-    m = (math.prod(sizes(rows)),) if rows or batch else ()
-    n = (math.prod(sizes(columns)),) if columns or batch else ()
-    matrix_a, matrix_b = (*sizes(batch), *m, k), (*sizes(batch), k, *n)
-    return Plan(order_a, order_b, matrix_a, matrix_b, "matmul", sizes(result), "".join(result))
-
-
-def _pair(a: Labelled, b: Labelled, needed: frozenset[str]) -> Labelled:
-    """The product of two operands, summed over the labels that are not needed later."""
-    a, b = _summed(a, needed.union(b.labels)), _summed(b, needed.union(a.labels))
-    plan = _planned(a.labels, b.labels, a.array.shape, b.array.shape, needed)
-    left = reshaped(_permuted(a.array, plan.order_a), plan.shape_a)
-    right = reshaped(_permuted(b.array, plan.order_b), plan.shape_b)
-    return Labelled(plan.labels, reshaped(apply(plan.product, (left, right)), plan.shape))
-
-
-def _permuted(array: Array, order: Sequence[int]) -> Array:
-    return array if list(order) == list(range(len(order))) else transposed(array, order)
+    if over:
+        # No axis for rows or columns that are not there: matmul takes vectors, if none is batched.
+        k = math.prod(sizes(over))
+        m = (math.prod(sizes(rows)),) if rows or batch else ()
+        n = (math.prod(sizes(columns)),) if columns or batch else ()
+        left = plan.reshaped(left, (*sizes(batch), *m, k))
+        right = plan.reshaped(right, (*sizes(batch), k, *n))
+        product = plan.add("matmul", (left, right), (), (*sizes(batch), *m, *n))
+    else:
+        left = plan.reshaped(left, sizes(batch + rows) + (1,) * len(columns))
+        right = plan.reshaped(right, sizes(batch) + (1,) * len(rows) + sizes(columns))
+        product = plan.add("multiply", (left, right), (), sizes(result))
+    return Term("".join(result), plan.reshaped(product, sizes(result)))

@@ -14,13 +14,15 @@ from tapegrad.functions.operands import (
     as_dtype,
     as_inexact,
     deliver,
+    in_program,
     is_complex,
     operand,
+    seen,
     value_of,
     where,
 )
 from tapegrad.functions.reductions import absent
-from tapegrad.functions.registry import implements, on_values
+from tapegrad.functions.registry import implements, on_metas, on_values, question
 from tapegrad.functions.ufuncs import ufunc_call
 
 __all__ = ["angle", "astype", "clip", "imag", "nan_to_num", "real", "round", "sinc"]
@@ -52,6 +54,8 @@ def clip(
 def round(a: Any, decimals: int = 0, out: Any = None) -> Array:
     x = operand(a)
     if x.dtype.kind not in "fc":
+        if in_program(x) and decimals >= 0 and x.dtype != bool:
+            return deliver(+x, out, "round")
         return deliver(np.round(value_of(x), decimals), out, "round")
     if decimals == 0:
         return deliver(np.rint(x), out, "round")
@@ -88,7 +92,7 @@ def real_if_close(a: Any, tol: float = 100) -> Array:
     if not is_complex(a):
         return a
     limit = tol * float(np.finfo(a.dtype).eps) if tol > 1 else tol
-    return a.real if bool(np.all(np.abs(value_of(a).imag) < limit)) else a
+    return a.real if bool(np.all(np.abs(seen(a).imag) < limit)) else a
 
 
 @implements(np.nan_to_num)
@@ -110,11 +114,11 @@ def nan_to_num(
 
 
 def _finite(x: Array, nan: Any, posinf: Any, neginf: Any) -> Array:
-    v = value_of(x)
+    v = seen(x)
     largest = np.finfo(x.dtype)
     x = where(np.isnan(v), nan, x)
-    x = where(np.isposinf(v), largest.max if posinf is None else posinf, x)
-    return where(np.isneginf(v), largest.min if neginf is None else neginf, x)
+    x = where(v == np.inf, largest.max if posinf is None else posinf, x)
+    return where(v == -np.inf, largest.min if neginf is None else neginf, x)
 
 
 @implements(np.sinc)
@@ -148,26 +152,69 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     return +result if copy and result is x else result
 
 
+# Questions, which programs record ----------------------------------------------------------------
+
+
+@question(np.isclose)
+def isclose(
+    a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False
+) -> Array:
+    x, y = seen(operand(a)), seen(operand(b))
+    near = np.abs(x - y) <= atol + rtol * np.abs(y)
+    result = (near & np.isfinite(y)) | (x == y)
+    return result | (np.isnan(x) & np.isnan(y)) if equal_nan else result
+
+
+@question(np.allclose)
+def allclose(
+    a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False
+) -> bool:
+    return bool(np.all(isclose(a, b, rtol, atol, equal_nan)))
+
+
+@question(np.array_equal)
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> bool:
+    x, y = seen(operand(a1)), seen(operand(a2))
+    if x.shape != y.shape:
+        return False
+    same = x == y
+    return bool(np.all(same | (np.isnan(x) & np.isnan(y)) if equal_nan else same))
+
+
+@question(np.isposinf)
+def isposinf(x: Any, out: Any = None) -> Array:
+    return deliver(seen(operand(x)) == np.inf, out, "isposinf")
+
+
+@question(np.isneginf)
+def isneginf(x: Any, out: Any = None) -> Array:
+    return deliver(seen(operand(x)) == -np.inf, out, "isneginf")
+
+
+@question(np.iscomplex)
+def iscomplex(x: Any) -> Array:
+    return seen(operand(x)).imag != 0
+
+
+@question(np.isreal)
+def isreal(x: Any) -> Array:
+    return seen(operand(x)).imag == 0
+
+
+for function in (np.array_equiv, np.min_scalar_type):
+    implements(function)(on_values(function))
+
 for function in (
-    np.isclose,
-    np.allclose,
-    np.array_equal,
-    np.array_equiv,
-    np.isreal,
-    np.iscomplex,
     np.isrealobj,
     np.iscomplexobj,
-    np.isposinf,
-    np.isneginf,
     np.shape,
     np.size,
     np.ndim,
     np.result_type,
     np.can_cast,
     np.common_type,
-    np.min_scalar_type,
     np.array2string,
     np.array_repr,
     np.array_str,
 ):
-    implements(function)(on_values(function))
+    implements(function)(on_metas(function))

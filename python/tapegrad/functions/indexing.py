@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapegrad._core import Variable, apply
-from tapegrad.functions.operands import Array, as_dtype, operand, reshaped, value_of
+from tapegrad.functions.operands import Array, as_dtype, in_program, operand, reshaped
 from tapegrad.functions.registry import plain
 
 Positions = npt.NDArray[np.int64]
@@ -18,7 +18,7 @@ Positions = npt.NDArray[np.int64]
 # Below this size NumPy itself indexes the positions of all elements.
 SMALL = 4096
 
-__all__ = ["flat_indices", "last_writes", "moved", "positions"]
+__all__ = ["flat_indices", "in_bounds", "last_writes", "moved", "positions"]
 
 
 def positions(shape: Sequence[int]) -> Positions:
@@ -33,11 +33,15 @@ def _size(shape: Sequence[int]) -> int:
     return size
 
 
-def flat_indices(shape: tuple[int, ...], key: Any) -> Positions:
-    """The flat positions that `x[key]` takes from an `x` of this shape, in the shape it takes them.
+def flat_indices(shape: tuple[int, ...], key: Any) -> Any:
+    """The flat positions that `x[key]` takes from an `x` of this shape, in the shape it takes them:
+    a plain array, in programs a recorded one for integers that are recorded.
 
     Raises IndexError as NumPy does.
     """
+    parts = key if isinstance(key, tuple) else (key,)
+    if in_program(*parts) and len(parts) <= len(shape) and all(map(_is_integral, parts)):
+        return _recorded_indices(shape, parts)
     key = plain(key)
     if _size(shape) <= SMALL:
         return np.asarray(positions(shape)[key], np.int64)
@@ -52,6 +56,31 @@ def flat_indices(shape: tuple[int, ...], key: Any) -> Positions:
     elif len(parts) == len(shape) and all(_is_integers(part) for part in parts):
         return _points(parts, shape)
     return _general(shape, parts)
+
+
+def _is_integral(part: Any) -> bool:
+    return part.dtype == np.int64 if isinstance(part, Variable) else _is_integers(part)
+
+
+def _recorded_indices(shape: tuple[int, ...], parts: Sequence[Any]) -> Array:
+    """Integer arrays, some of them recorded, on the first axes."""
+    flat: Any = 0
+    for axis, (part, n) in enumerate(zip(parts, shape, strict=False)):
+        flat = flat * n + in_bounds(part, n, axis)
+    inner = shape[len(parts) :]
+    if not inner:
+        return flat
+    return flat.reshape(flat.shape + (1,) * len(inner)) * _size(inner) + positions(inner)
+
+
+def in_bounds(indices: Any, n: int, axis: int) -> Any:
+    """Indices into an axis of length n, recorded or not, with negative ones counted from the end."""
+    if not isinstance(indices, Variable):
+        return _normal(indices, n, axis)
+    # A program goes on only while this holds: out of bounds a flat index would hit another row.
+    if not np.all((indices >= -n) & (indices < n)):
+        raise IndexError(f"an index is out of bounds for axis {axis} with size {n}")
+    return np.where(indices < 0, indices + n, indices)
 
 
 def _array_part(part: Any) -> Any:
@@ -140,4 +169,4 @@ def moved(function: Callable[..., Any], *arrays: Any) -> Array:
 
 def integer_argument(x: Any) -> Any:
     """Indices given as a Variable count as their values."""
-    return value_of(x) if isinstance(x, Variable) else x
+    return plain(x)

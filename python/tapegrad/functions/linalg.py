@@ -13,11 +13,13 @@ from tapegrad.functions.operands import (
     as_inexact,
     axes_of,
     axis_of,
+    in_program,
     is_complex,
     magnitude_squared,
     operand,
     reshaped,
     root,
+    seen,
     shape_of,
     value_of,
     where,
@@ -66,15 +68,15 @@ def det(a: Any) -> Array:
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
     a = _square(a, "slogdet")
-    sign, _ = np.linalg.slogdet(value_of(a))
-    if is_complex(a):
+    logarithm = apply("logabsdet", (a,))
+    if is_complex(a) or in_program(a):
         # sign = det / |det|, from a matrix scaled to |det| = 1 so that nothing overflows.
-        logarithm = apply("logabsdet", (a,))
-        scale = np.exp(-value_of(logarithm) / max(a.shape[-1], 1))
-        unit = apply("det", (a * np.asarray(scale)[..., None, None],))
-        sign = unit / np.abs(unit)
-        return type(np.linalg.slogdet(np.eye(1)))(sign, logarithm)
-    return type(np.linalg.slogdet(np.eye(1)))(sign, apply("logabsdet", (a,)))
+        scale = np.exp(-seen(logarithm) / max(a.shape[-1], 1))
+        unit = apply("det", (a * reshaped(scale, (*scale.shape, 1, 1)),))
+        sign = unit / np.abs(unit) if is_complex(a) else seen(np.sign(unit))
+    else:
+        sign, _ = np.linalg.slogdet(value_of(a))
+    return type(np.linalg.slogdet(np.eye(1)))(sign, logarithm)
 
 
 @implements(np.linalg.cholesky)
@@ -140,7 +142,7 @@ def _vector_norm(x: Array, ord: Any, axis: int, keepdims: bool) -> Array:
         return _euclidean(x, (axis,), keepdims)
     if ord == 0:
         # A count: derivative zero.
-        count = np.sum(value_of(x) != 0, axis=axis, keepdims=keepdims)
+        count = np.sum(seen(x) != 0, axis=axis, keepdims=keepdims)
         return count.astype(np.real(np.zeros((), x.dtype)).dtype)
     size = np.abs(x)
     if ord == np.inf:
@@ -151,7 +153,7 @@ def _vector_norm(x: Array, ord: Any, axis: int, keepdims: bool) -> Array:
         return total(size, axis, keepdims=keepdims)
     powers = total(size**ord, axis, keepdims=keepdims)
     # Like sqrt in `root`: slope 0 at the origin.
-    return where(value_of(powers) == 0, 0.0, powers ** (1.0 / ord))
+    return where(seen(powers) == 0, 0.0, powers ** (1.0 / ord))
 
 
 def _matrix_norm(x: Array, ord: Any, row: int, column: int, keepdims: bool) -> Array:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad import _core, errors
-from tapegrad._core import Variable, value
+from tapegrad._core import Variable, peek, value
 from tapegrad.functions import (
     arranging,
     choosing,
@@ -23,8 +23,8 @@ from tapegrad.functions import (
     ufunc_methods,
     writing,
 )
-from tapegrad.functions.operands import Array, reshaped
-from tapegrad.functions.registry import on_values
+from tapegrad.functions.operands import Array, in_program, reshaped, seen
+from tapegrad.functions.registry import IMPLEMENTATIONS, on_values
 
 __all__ = ["attach"]
 
@@ -59,7 +59,7 @@ def flat(self: Variable) -> Array:
     Of an array that does not lie in C order it is a copy, so assignment to it is refused.
     """
     row = shapes.reshape_view(self, (self.size,))
-    in_order = self.ndim == 0 or value(self).flags.c_contiguous
+    in_order = self.ndim == 0 or peek(self).flags.c_contiguous
     return row if in_order else row._view("broadcast_to", (self.size,))
 
 
@@ -146,7 +146,7 @@ def array_namespace(self: Variable, *, api_version: str | None = None) -> Module
 
 def variable_repr(x: Variable) -> str:
     """`Variable(1.5)`, `Variable([1., 2.])`, with the dtype if it is not float64."""
-    plain = value(x)
+    plain = peek(x)
     text = np.array2string(np.asarray(plain), separator=", ", prefix="Variable(")
     return f"Variable({text})" if x.dtype == float else f"Variable({text}, dtype={x.dtype})"
 
@@ -165,11 +165,13 @@ def reverse(x: Variable) -> Iterator[Array]:
 
 def formatted(x: Variable, spec: str) -> str:
     """`f"{x:.3f}"`: the value's text."""
-    return format(value(x), spec)
+    return format(peek(x), spec)
 
 
 def rounded(x: Variable, digits: int | None = None) -> Array:
     """`round(x)`, which has slope zero: a plain integer, or the rounded value."""
+    if in_program(x):
+        return int(np.rint(x)) if digits is None else seen(np.round(x, digits))
     return np.round(value(x), digits) if digits is not None else round(float(value(x)))
 
 
@@ -201,12 +203,12 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__reversed__": reverse,
     "__round__": rounded,
     "__array_namespace__": array_namespace,
-    "all": on_values(np.all),
-    "any": on_values(np.any),
-    "argmax": on_values(np.argmax),
-    "argmin": on_values(np.argmin),
+    "all": reductions.all,
+    "any": reductions.any,
+    "argmax": reductions.argmax,
+    "argmin": reductions.argmin,
     "argpartition": on_values(np.argpartition),
-    "argsort": on_values(np.argsort),
+    "argsort": sorting.argsort,
     "astype": astype,
     "choose": choosing.choose,
     "clip": clip,
@@ -224,7 +226,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "max": reductions.amax,
     "mean": reductions.mean,
     "min": reductions.amin,
-    "nonzero": on_values(np.nonzero),
+    "nonzero": sorting.nonzero,
     "partition": partition,
     "prod": reductions.prod,
     "ptp": reductions.ptp,
@@ -237,6 +239,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "sort": sort,
     "squeeze": shapes.squeeze,
     "std": reductions.std,
+    "sum": reductions.sum,
     "swapaxes": shapes.swapaxes,
     "take": arranging.take,
     "tolist": tolist,
@@ -257,9 +260,9 @@ REFUSED = {
 
 
 def attach() -> None:
-    """Give Variable the methods and attributes of ndarray that the extension does not define."""
-    for name, method in METHODS.items():
-        setattr(Variable, name, method)
+    """Give Variable the methods and attributes of ndarray, and NumPy's functions their
+    implementations. The extension does the plain calls of some by itself."""
+    _core.attach(IMPLEMENTATIONS, METHODS)
     for name, advice in REFUSED.items():
         setattr(Variable, name, _leaves(name, advice))
     for name, getter in {"mT": matrix_transpose, "flat": flat}.items():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from tapegrad import errors
+from tapegrad import _core, errors
 from tapegrad._core import Variable, apply, value, variable
 
 Array = Any  # a Variable, an ndarray or a number
@@ -66,8 +66,36 @@ def _rows(rows: list[Array], shape: tuple[int, ...]) -> Iterator[Array]:
 
 
 def value_of(x: Any) -> Any:
-    """The value of a Variable as a plain array, anything else as it is."""
+    """The value of a Variable as a plain array, anything else as it is. Programs guard it: prefer
+    `seen`, unless NumPy has to have the numbers."""
     return np.asarray(value(x)) if isinstance(x, Variable) else x
+
+
+def seen(x: Any) -> Any:
+    """`x` without its derivative, for questions about values and for constants: a plain array, but
+    in the recording of a program a recorded value, so that a replay asks again."""
+    if not isinstance(x, Variable):
+        return x
+    found = _core.seen(x)
+    return found if isinstance(found, Variable) else np.asarray(found)
+
+
+def in_program(*operands: Any) -> bool:
+    """Whether the recording of a program is open and one of the operands belongs to it."""
+    return _core.in_program() and any(isinstance(x, Variable) and x.recorded for x in operands)
+
+
+def as_condition(x: Any) -> Any:
+    """`x` as booleans, recorded where it is recorded in a program."""
+    x = seen(x)
+    if isinstance(x, Variable):
+        return x if x.dtype == bool else x != 0
+    return np.asarray(x, bool)
+
+
+def like(x: Any) -> Any:
+    """A plain array of the shape, dtype and memory order of `x`, for functions that make others."""
+    return np.asarray(_core.peek(x)) if isinstance(x, Variable) else x
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -103,6 +131,8 @@ def as_dtype(x: Array, dtype: Any) -> Array:
     if wanted in DIFFERENTIABLE:
         return apply("cast", (x,), (DTYPE_CODES[wanted],))
     if wanted.kind in "biu":
+        if wanted in DTYPE_CODES and in_program(x):
+            return apply("cast", (x,), (DTYPE_CODES[wanted],))
         return np.asarray(value(x)).astype(wanted)
     errors.unsupported(
         f"dtype {wanted} cannot be recorded", "recorded dtypes are float64, float32 and complex128"
@@ -166,7 +196,7 @@ def joined(parts: Sequence[Array], axis: int) -> Array:
 
 def where(condition: Any, a: Array, b: Array) -> Array:
     """`np.where` for three operands."""
-    return apply("where", (np.asarray(value_of(condition), bool), a, b))
+    return apply("where", (as_condition(condition), a, b))
 
 
 def root(x: Array) -> Array:
@@ -192,6 +222,8 @@ def deliver(result: Array, out: Any, name: str) -> Array:
             raise ValueError(f"{name}: out has shape {out.shape}, the result {shape_of(result)}")
         out[...] = result
         return out
+    if isinstance(result, Variable) and not result.active:
+        result = value_of(result)
     if not isinstance(result, Variable):
         np.copyto(out, result, casting="same_kind")
         return out

@@ -13,12 +13,14 @@ from tapegrad._core import apply
 from tapegrad.functions.operands import (
     Array,
     Axis,
+    as_condition,
     as_dtype,
     as_inexact,
     axes_of,
     axis_of,
     broadcast,
     deliver,
+    in_program,
     is_complex,
     is_differentiable,
     joined,
@@ -26,17 +28,22 @@ from tapegrad.functions.operands import (
     operand,
     reshaped,
     root,
+    seen,
     transposed,
     value_of,
     where,
 )
-from tapegrad.functions.registry import implements, on_values, plain
+from tapegrad.functions.registry import implements, on_values, plain, question
 
 NO_VALUE = np._NoValue
 
 __all__ = [
+    "all",
     "amax",
     "amin",
+    "any",
+    "argmax",
+    "argmin",
     "average",
     "cumsum",
     "cumulative_sum",
@@ -59,7 +66,7 @@ def absent(*arguments: Any) -> bool:
 
 def _masked(x: Array, mask: Any, otherwise: Any) -> Array:
     """`x` where the mask (of a reduction's `where=`) is true."""
-    return where(np.broadcast_to(np.asarray(value_of(mask), bool), x.shape), x, otherwise)
+    return where(broadcast(as_condition(mask), x.shape), x, otherwise)
 
 
 @implements(np.sum)
@@ -73,7 +80,7 @@ def sum(
     where: Any = None,
 ) -> Array:
     a = operand(a)
-    if not is_differentiable(a) and dtype is None:
+    if dtype is None and _is_plain(a):
         return _on_values(np.sum, a, axis, out, keepdims, initial, where)
     if dtype is not None:
         a = as_dtype(a, dtype)
@@ -96,7 +103,7 @@ def prod(
     where: Any = None,
 ) -> Array:
     a = operand(a)
-    if not is_differentiable(a) and dtype is None:
+    if dtype is None and _is_plain(a):
         return _on_values(np.prod, a, axis, out, keepdims, initial, where)
     if dtype is not None:
         a = as_dtype(a, dtype)
@@ -106,6 +113,11 @@ def prod(
     if not absent(initial):
         result = result * initial
     return result if out is None else deliver(result, out, "prod")
+
+
+def _is_plain(a: Array) -> bool:
+    """Integers or booleans, whose reductions carry no derivative, and which no program records."""
+    return not is_differentiable(a) and not in_program(a)
 
 
 def _on_values(
@@ -153,7 +165,7 @@ def _extreme(
     mask: Any,
 ) -> Array:
     a = operand(a)
-    if not is_differentiable(a):
+    if _is_plain(a):
         return _on_values(getattr(np, op), a, axis, out, keepdims, initial, mask)
     if is_complex(a):
         errors.unsupported(f"{op} of complex values has no derivative")
@@ -188,7 +200,7 @@ def _count(a: Array, axes: tuple[int, ...], mask: Any) -> Any:
         for k in axes:
             count *= a.shape[k]
         return count
-    taken = np.broadcast_to(np.asarray(value_of(mask), bool), a.shape)
+    taken = broadcast(as_condition(mask), a.shape)
     return np.sum(taken, axis=axes, keepdims=True)
 
 
@@ -199,7 +211,7 @@ def _without_axes(x: Any, axes: tuple[int, ...]) -> Array:
 
 def _divided(total: Array, count: Any, axes: tuple[int, ...], keepdims: Any) -> Array:
     """The sum (reduced axes dropped unless keepdims) over a count that may be an array."""
-    if isinstance(count, np.ndarray):
+    if not isinstance(count, int):
         if not (keepdims is True or keepdims == 1):
             count = _without_axes(count, axes)
         # Integers are divided in the dtype of the sum, as NumPy does.
@@ -260,9 +272,9 @@ def var(
 
 def _freedom(count: Any, ddof: Any) -> Any:
     return (
-        np.maximum(count - ddof, 0)
-        if isinstance(count, np.ndarray)
-        else builtins.max(count - ddof, 0)
+        builtins.max(count - ddof, 0)
+        if isinstance(count, int)
+        else np.maximum(count - ddof, 0)
     )
 
 
@@ -297,7 +309,7 @@ def average(
         return (result, total) if returned else result
     weights = _weights_along(a, operand(weights), axis)
     total = reduced("sum", as_inexact(weights), axes, keepdims)
-    if not np.all(value_of(total)):
+    if not np.all(seen(total)):
         raise ZeroDivisionError("Weights sum to zero, can't be normalized")
     result = reduced("sum", as_inexact(a * weights), axes, keepdims) / total
     return (result, broadcast(total, result.shape)) if returned else result
@@ -324,7 +336,7 @@ def _weights_along(a: Array, weights: Array, axis: Axis) -> Array:
 @implements(np.cumsum)
 def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
     a = operand(a) if dtype is None else as_dtype(operand(a), dtype)
-    if not is_differentiable(a):
+    if _is_plain(a):
         return deliver(np.cumsum(value_of(a), axis), out, "cumsum")
     if axis is None:
         a, axis = reshaped(a, (a.size,)), 0
@@ -354,13 +366,57 @@ def cumulative_sum(
     return deliver(result, out, "cumulative_sum")
 
 
-for function in (
-    np.any,
-    np.all,
-    np.argmax,
-    np.argmin,
-    np.nanargmax,
-    np.nanargmin,
-    np.count_nonzero,
-):
+# Questions, which programs record ----------------------------------------------------------------
+
+
+def _quantified(op: str, empty: bool, x: Array, axis: Axis, keepdims: Any, mask: Any) -> Array:
+    """`op` on booleans over the axes; `empty` is the answer if there are none."""
+    x = as_condition(x)
+    if not absent(mask):
+        x = _masked(x, mask, empty)
+    if x.size:
+        return reduced(op, x, axis, keepdims)
+    return np.full(reduced("sum", x, axis, keepdims).shape, empty)
+
+
+@question(np.any)
+def any(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: Any = False, *, where: Any = None
+) -> Array:
+    return deliver(_quantified("max", False, operand(a), axis, keepdims, where), out, "any")
+
+
+@question(np.all)
+def all(
+    a: Any, axis: Axis = None, out: Any = None, keepdims: Any = False, *, where: Any = None
+) -> Array:
+    return deliver(_quantified("min", True, operand(a), axis, keepdims, where), out, "all")
+
+
+@question(np.count_nonzero)
+def count_nonzero(a: Any, axis: Axis = None, *, keepdims: bool = False) -> Array:
+    return reduced("sum", as_condition(operand(a)), axis, keepdims)
+
+
+@question(np.argmax)
+def argmax(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Array:
+    return deliver(_position("argmax", operand(a), axis, keepdims), out, "argmax")
+
+
+@question(np.argmin)
+def argmin(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Array:
+    return deliver(_position("argmin", operand(a), axis, keepdims), out, "argmin")
+
+
+def _position(op: str, x: Array, axis: int | None, keepdims: Any) -> Array:
+    x = seen(x)
+    axes = axes_of(axis, x.ndim)
+    kept = [1 if k in axes else n for k, n in enumerate(x.shape)]
+    if axis is None:
+        x, axes = reshaped(x, (x.size,)), (0,)
+    found = apply(op, (x,), axes)
+    return reshaped(found, kept) if keepdims is True else found
+
+
+for function in (np.nanargmax, np.nanargmin):
     implements(function)(on_values(function))

@@ -1,16 +1,19 @@
-"""Which Python function stands for which NumPy function. Variable's `__array_function__` calls
-`array_function`; every module of this package fills IMPLEMENTATIONS through `implements`."""
+"""Which Python function stands for which NumPy function. Variable's `__array_function__` looks
+them up in IMPLEMENTATIONS, which every module of this package fills through `implements`."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
 
 from tapegrad import errors
-from tapegrad._core import Variable, value
+from tapegrad._core import Variable, in_program, value
+from tapegrad._core import peek as look
 
-__all__ = ["IMPLEMENTATIONS", "array_function", "implements", "on_values", "plain"]
+__all__ = ["IMPLEMENTATIONS", "implements", "on_metas", "on_values", "plain", "question", "refuse"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,8 +34,11 @@ def implements(*functions: Callable[..., Any] | None) -> Callable[[Function], Fu
 
 
 def plain(tree: Any) -> Any:
-    """The tree (nested tuples, lists, dicts) with the value in place of each Variable."""
-    if isinstance(tree, Variable):
+    """The tree (nested tuples, lists, dicts) with the value in place of each Variable.
+
+    In the recording of a program the values are guarded, and the arrays are watched.
+    """
+    if isinstance(tree, (Variable, np.ndarray)):
         return value(tree)
     if isinstance(tree, (tuple, list)):
         parts = [plain(part) for part in tree]
@@ -53,17 +59,41 @@ def on_values(function: Callable[..., Any]) -> Callable[..., Any]:
     return evaluate
 
 
-def array_function(
-    function: Callable[..., Any],
-    types: Sequence[type],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Any:
-    """NumPy's protocol: run the implementation of `function` or say that there is none."""
-    implementation = IMPLEMENTATIONS.get(function)
-    if implementation is None:
-        errors.unsupported(f"{public_name(function)} has no derivative rule")
-    return implementation(*args, **kwargs)
+def question(function: Callable[..., Any]) -> Callable[[Function], Function]:
+    """Implement `function`, which asks about values: by NumPy on plain values, but in the recording
+    of a program by the decorated function, which records the answer."""
+    plainly = on_values(function)
+
+    def register(recorded: Function) -> Function:
+        @implements(function)
+        @functools.wraps(recorded)
+        def evaluate(*args: Any, **kwargs: Any) -> Any:
+            return (recorded if in_program() else plainly)(*args, **kwargs)
+
+        return evaluate  # type: ignore[return-value]
+
+    return register
+
+
+def on_metas(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` on arrays of the same shapes and dtypes: what it asks about, or text for people.
+    Nothing recorded depends on the values, so programs do not guard them."""
+
+    @functools.wraps(function)
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        def at(tree: Any) -> Any:
+            if isinstance(tree, (tuple, list)):
+                return type(tree)(map(at, tree))
+            return look(tree)
+
+        return function(*at(args), **{key: at(part) for key, part in kwargs.items()})
+
+    return evaluate
+
+
+def refuse(function: Callable[..., Any]) -> NoReturn:
+    """Raise UnsupportedError: no Python function stands for this one of NumPy."""
+    errors.unsupported(f"{public_name(function)} has no derivative rule")
 
 
 def public_name(function: Callable[..., Any]) -> str:

@@ -16,15 +16,15 @@ from tapegrad.functions.operands import (
     Axis,
     axes_of,
     axis_of,
+    like,
     operand,
     reshaped,
     shape_of,
     sliced,
     transposed,
-    value_of,
     view,
 )
-from tapegrad.functions.registry import implements, on_values
+from tapegrad.functions.registry import implements, on_metas
 
 __all__ = [
     "broadcast_to",
@@ -54,7 +54,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
 
 
 def _stored_in_rows(x: Array) -> bool:
-    flags = value_of(x).flags
+    flags = like(x).flags
     return bool(flags.c_contiguous or not flags.f_contiguous)
 
 
@@ -314,4 +314,4 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Array, ...]:
 
 
 for function in (np.shares_memory, np.may_share_memory):
-    implements(function)(on_values(function))
+    implements(function)(on_metas(function))

@@ -1,5 +1,6 @@
-"""Sorting and searching: values are gathered in the order that NumPy finds on plain values, so the
-derivative is that permutation's. Called through the registry and by methods.py."""
+"""Sorting and searching: values are gathered in the order that NumPy finds on plain values, or that
+a program records, so the derivative is that permutation's. Called through the registry and by
+methods.py."""
 
 from __future__ import annotations
 
@@ -9,10 +10,18 @@ import numpy as np
 
 from tapegrad._core import apply
 from tapegrad.functions.arranging import take, take_along_axis
-from tapegrad.functions.operands import Array, operand, reshaped, value_of
-from tapegrad.functions.registry import implements, on_values
+from tapegrad.functions.operands import (
+    Array,
+    axis_of,
+    in_program,
+    operand,
+    reshaped,
+    seen,
+    value_of,
+)
+from tapegrad.functions.registry import implements, on_values, question
 
-__all__ = ["partition", "sort", "unique"]
+__all__ = ["argsort", "nonzero", "partition", "sort", "unique"]
 
 
 @implements(np.sort)
@@ -20,7 +29,7 @@ def sort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Array:
     x, axis = _along(a, axis)
-    return _ordered(x, np.argsort(value_of(x), axis, kind, order, stable=stable), axis)
+    return _ordered(x, argsort(x, axis, kind, order, stable=stable), axis)
 
 
 @implements(np.partition)
@@ -28,6 +37,8 @@ def partition(
     a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None
 ) -> Array:
     x, axis = _along(a, axis)
+    if in_program(x):
+        return sort(x, axis)  # one of the orders that a partition may have
     return _ordered(x, np.argpartition(value_of(x), kth, axis, kind, order), axis)
 
 
@@ -39,6 +50,20 @@ def sort_complex(a: Any) -> Array:
 def _along(a: Any, axis: int | None) -> tuple[Array, int]:
     x = operand(a)
     return (reshaped(x, (x.size,)), 0) if axis is None else (x, axis)
+
+
+# The kinds of sort that the op knows, by NumPy's names.
+KINDS = {None: 0, "quicksort": 0, "stable": 1, "mergesort": 1}
+
+
+@implements(np.argsort)
+def argsort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+) -> Any:
+    x, axis = _along(a, axis)
+    if not in_program(x) or order is not None or (x.ndim == 0) or kind not in KINDS:
+        return np.argsort(value_of(x), axis, kind, order, stable=stable)
+    return apply("argsort", (x,), (axis_of(axis, x.ndim), 1 if stable else KINDS[kind]))
 
 
 def _ordered(x: Array, order: Any, axis: int) -> Array:
@@ -71,15 +96,29 @@ def unique(
     return (values, *chosen) if chosen else values
 
 
+# In programs these guard which elements are zero, and nothing else.
+
+
+@question(np.nonzero)
+def nonzero(a: Any) -> Any:
+    return np.nonzero(value_of(seen(operand(a)) != 0))
+
+
+@question(np.flatnonzero)
+def flatnonzero(a: Any) -> Any:
+    return np.flatnonzero(value_of(seen(operand(a)) != 0))
+
+
+@question(np.argwhere)
+def argwhere(a: Any) -> Any:
+    return np.argwhere(value_of(seen(operand(a)) != 0))
+
+
 for function in (
-    np.argsort,
     np.argpartition,
     np.lexsort,
     np.searchsorted,
     np.digitize,
-    np.nonzero,
-    np.flatnonzero,
-    np.argwhere,
     np.isin,
     np.ix_,
     np.unravel_index,

@@ -17,7 +17,7 @@ from tapegrad.functions.operands import (
     is_complex,
     operand,
     reshaped,
-    value_of,
+    seen,
     where,
 )
 
@@ -30,7 +30,7 @@ def _shift(x: Array, axes: tuple[int, ...]) -> Array:
     The results do not depend on it, so neither does their derivative: floor has slope zero.
     """
     largest = apply("floor", (apply("max", (x.real,), (1, *axes)),))
-    return where(np.isfinite(value_of(largest)), largest, 0.0)
+    return where(np.isfinite(seen(largest)), largest, 0.0)
 
 
 def logsumexp(
@@ -56,7 +56,7 @@ def logsumexp(
         shape = np.broadcast_shapes(x.shape, weights.shape)
         x, weights = broadcast(x, shape), broadcast(weights, shape)
         # An element of weight zero adds nothing, even if it is infinite.
-        x = where(value_of(weights) == 0, -np.inf, x)
+        x = where(seen(weights) == 0, -np.inf, x)
     axes = axes_of(axis, x.ndim)
     kept = [1 if k in axes else n for k, n in enumerate(x.shape)]
     if x.size == 0:

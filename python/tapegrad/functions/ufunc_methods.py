@@ -20,6 +20,7 @@ from tapegrad.functions.operands import (
     axis_of,
     broadcast,
     deliver,
+    in_program,
     joined,
     operand,
     reshaped,
@@ -38,6 +39,8 @@ REDUCTIONS: dict[str, Callable[..., Any]] = {
     "multiply": reductions.prod,
     "maximum": reductions.amax,
     "minimum": reductions.amin,
+    "logical_or": reductions.any,
+    "logical_and": reductions.all,
 }
 ASSOCIATIVE = frozenset("add multiply maximum minimum fmax fmin logaddexp logaddexp2 hypot".split())
 
@@ -55,6 +58,8 @@ def reduce(
     name = ufunc.__name__
     x = operand(array)
     mask = None if where is True else where
+    if name in ("logical_or", "logical_and") and in_program(x, mask) and initial is None:
+        return REDUCTIONS[name](x, axis, out, keepdims, where=mask)
     if name in ON_VALUES:
         options = {} if mask is None else {"where": plain(mask)}
         result = ufunc.reduce(value_of(x), axis=axis, keepdims=keepdims, **options)

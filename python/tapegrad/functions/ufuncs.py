@@ -15,9 +15,11 @@ from tapegrad.functions.operands import (
     as_dtype,
     deliver,
     dtype_of,
+    in_program,
     is_complex,
     operand,
     result_dtype,
+    seen,
     value_of,
     where,
 )
@@ -38,6 +40,7 @@ ON_VALUES = frozenset(
     "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift bitwise_count gcd lcm "
     "spacing".split()
 )
+ORDERS = frozenset("less less_equal greater greater_equal signbit".split())
 
 
 def ufunc_fallback(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -53,7 +56,27 @@ def plain_call(ufunc: np.ufunc, inputs: Sequence[Any]) -> Any:
     """`ufunc(*inputs)`."""
     name = ufunc.__name__
     inputs = [operand(x) if isinstance(x, (list, tuple)) else x for x in inputs]
-    return ufunc(*plain(inputs)) if name in ON_VALUES else call(name, inputs)
+    return _answer(ufunc, inputs) if name in ON_VALUES else call(name, inputs)
+
+
+# What the table calls NumPy's bitwise ufuncs of booleans.
+BOOLEAN = {
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "bitwise_xor": "logical_xor",
+    "invert": "logical_not",
+}
+
+
+def _answer(ufunc: np.ufunc, inputs: Sequence[Any], **options: Any) -> Any:
+    """A ufunc without derivative: on plain values, in programs an op if there is one."""
+    name = ufunc.__name__
+    if not options and in_program(*inputs):
+        if all(dtype_of(x) == bool for x in inputs):
+            name = BOOLEAN.get(name, name)
+        if name in TABLE and not (name in ORDERS and any(map(is_complex, inputs))):
+            return apply(name, inputs)
+    return ufunc(*plain(inputs), **options)
 
 
 def ufunc_call(
@@ -80,7 +103,7 @@ def ufunc_call(
     if name in ON_VALUES:
         if where is not True:
             axes["where"] = value_of(where)
-        return _deliver_all(ufunc(*plain(inputs), **axes), out, name)
+        return _deliver_all(_answer(ufunc, inputs, **axes), out, name)
     result = call(name, inputs, axes)
     if where is not True:
         result = _where_true(where, result, out)
@@ -153,8 +176,8 @@ def _divmod(x: Array, y: Array) -> tuple[Array, Array]:
 @composed("modf")
 def _modf(x: Array) -> tuple[Array, Array]:
     whole = apply("trunc", (x,))
-    infinite = np.isinf(value_of(x))
-    return where(infinite, np.copysign(0.0, value_of(x)), x - whole), whole
+    infinite = np.isinf(seen(x))
+    return where(infinite, np.copysign(0.0, seen(x)), x - whole), whole
 
 
 @composed("frexp")

@@ -11,10 +11,13 @@ from tapegrad import errors
 from tapegrad._core import Variable, apply
 from tapegrad.functions.indexing import integer_argument, positions
 from tapegrad.functions.operands import (
+    as_dtype,
     broadcast,
+    in_program,
     operand,
     reshaped,
 )
+from tapegrad.functions.operands import where as choice
 from tapegrad.functions.registry import implements, plain
 
 __all__ = ["copyto", "fill_diagonal", "put"]
@@ -34,6 +37,8 @@ def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) ->
     target = _require_recorded(dst, "copyto")
     if where is True:
         target[...] = src
+    elif in_program(where):
+        target[...] = choice(where, as_dtype(operand(src), target.dtype), target)
     else:
         mask = np.broadcast_to(np.asarray(plain(where), bool), target.shape)
         target[mask] = broadcast(operand(src), target.shape)[mask]

@@ -35,7 +35,7 @@ def chunk_size(run: Run, chunk: int | None) -> int:
     """How many directions go through the recording at once."""
     if chunk is not None:
         return chunk
-    return max(1, MOST_NUMBERS // max(1, run.tape.elements(run.begin)))
+    return max(1, MOST_NUMBERS // max(1, run.numbers()))
 
 
 def unit_seeds(sources: Sequence[Variable], first: int, last: int, unit: complex) -> list[Any]:

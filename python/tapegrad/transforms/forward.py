@@ -9,7 +9,7 @@ import numpy as np
 
 from tapegrad.transforms.inputs import Function
 from tapegrad.transforms.outputs import name_of
-from tapegrad.transforms.recording import Run, as_tuple, check_function, derived
+from tapegrad.transforms.recording import as_tuple, check_function, derived, run_of
 
 
 def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> tuple[Any, ...]:
@@ -28,7 +28,7 @@ def jvp(f: Function, primals: Any, tangents: Any, has_aux: bool = False) -> tupl
     (6.0, 4.0)
     """
     primals, tangents = as_tuple(primals, "jvp", "primals"), as_tuple(tangents, "jvp", "tangents")
-    with Run("jvp", f) as run:
+    with run_of("jvp", f) as run:
         run.call(primals, {}, tuple(range(len(primals))), has_aux)
         seeds = run.inputs.match(tangents, "jvp: tangents")
         outputs = run.outputs()
@@ -50,7 +50,7 @@ def linearize(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, .
     >>> y, pushforward(1.0), pushforward(0.5)
     (9.0, 6.0, 3.0)
     """
-    with Run("linearize", f) as run:
+    with run_of("linearize", f) as run:
         run.call(primals, {}, tuple(range(len(primals))), has_aux)
         outputs = run.outputs()
         run.finish()
@@ -88,7 +88,7 @@ def derivative(f: Function, order: int = 1) -> Function:
 
 def _slope(f: Function) -> Function:
     def slope(x: Any, *args: Any, **kwargs: Any) -> Any:
-        with Run("derivative", f) as run:
+        with run_of("derivative", f) as run:
             run.call((x, *args), kwargs, 0)
             outputs = run.outputs()
             for output in outputs.variables:

@@ -3,6 +3,7 @@ back one derivative for each in the same containers and types. Every transform b
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -29,26 +30,43 @@ class Meta(NamedTuple):
     dtype: np.dtype[Any]
 
 
+class Slot:
+    """An input or output of a program, where a recording has a Variable: shape, dtype, index."""
+
+    __slots__ = ("active", "dtype", "index", "ndim", "shape", "size")
+
+    def __init__(self, index: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.index = index
+        self.shape = shape
+        self.dtype = dtype
+        self.ndim = len(shape)
+        self.size = math.prod(shape)
+        self.active = dtype in DIFFERENTIABLE
+
+
+HANDLES = frozenset((Variable, Slot))
+
+
 class Inputs:
     """The differentiated leaves of one call of `f`.
 
-    `args` is what to call f with, `leaves` what the user passed, `variables` their nodes.
+    `leaves` is what the user passed, `variables` what `make` made of each: a Variable, or a Slot.
     """
 
     __slots__ = (
         "_argnums",
+        "_args",
         "_metas",
         "_structure",
         "_transform",
-        "args",
         "leaves",
         "variables",
     )
 
     def __init__(
-        self, tape: _core.Tape, args: Sequence[Any], argnums: Argnums, transform: str
+        self, make: Callable[[Any], Any], args: Sequence[Any], argnums: Argnums, transform: str
     ) -> None:
-        self.args = list(args)
+        self._args = args
         self._metas: list[Meta] = []
         self._transform = transform
         if not (type(argnums) is int and 0 <= argnums < len(args)):
@@ -58,19 +76,32 @@ class Inputs:
         if isinstance(argnums, int) and container_of(type(chosen)) is None:
             self._structure = LEAF
             self.leaves = [chosen]
-            self.variables = [tape.input(self._recordable(0))]
-            self.args[argnums] = _core.copy(self.variables[0])
+            self.variables = [make(self._recordable(0))]
             return
         self.leaves, self._structure = flatten(chosen)
         self._check_not_none()
-        self.variables = [tape.input(self._recordable(k)) for k in range(len(self.leaves))]
-        # The function gets handles of its own: an assignment to one moves it to another node.
-        moved = self._structure.unflatten([_core.copy(v) for v in self.variables])
-        if isinstance(argnums, int):
-            self.args[argnums] = moved
+        self.variables = [make(self._recordable(k)) for k in range(len(self.leaves))]
+
+    def moved(self) -> list[Any]:
+        """What to call f with: the Variables in place of the leaves.
+
+        The function gets handles of its own: an assignment to one moves it to another node.
+        """
+        args = list(self._args)
+        if self._structure is LEAF and isinstance(self._argnums, int):
+            args[self._argnums] = _core.copy(self.variables[0])
+            return args
+        chosen = self._structure.unflatten([_core.copy(v) for v in self.variables])
+        if isinstance(self._argnums, int):
+            args[self._argnums] = chosen
         else:
-            for i, value in zip(argnums, moved, strict=True):
-                self.args[i] = value
+            for i, value in zip(self._argnums, chosen, strict=True):
+                args[i] = value
+        return args
+
+    def positions(self) -> tuple[int, ...]:
+        """The positional arguments that are differentiated, in the order of the leaves."""
+        return (self._argnums,) if isinstance(self._argnums, int) else tuple(self._argnums)
 
     def gather(self, values: Sequence[Any]) -> Any:
         """One value for each leaf (a gradient, a tangent), as the user passed the leaves."""
@@ -86,6 +117,17 @@ class Inputs:
         """`tree`, of the same structure, as one direction for each leaf, shape and dtype fitted."""
         leaves = [tree] if self._structure is LEAF else self._structure.match(tree, what)
         return directions(leaves, self.metas(), what, self._structure)
+
+    def match_out(self, out: Any, transform: str) -> list[Any]:
+        """`out`, of the same structure, as one array for each leaf, to be written into."""
+        leaves = [out] if self._structure is LEAF else self._structure.match(out, "out")
+        for k, (array, leaf) in enumerate(zip(leaves, self.leaves, strict=True)):
+            if type(array) is not ndarray or array.shape != np.shape(leaf):
+                raise ValueError(
+                    f"{transform}: out{self._structure.paths()[k]} must be an array of shape "
+                    f"{np.shape(leaf)}, like the argument"
+                )
+        return leaves
 
     def metas(self) -> list[Meta]:
         """Shape and dtype of each leaf; read while the recording is open, they stay known."""
@@ -117,9 +159,8 @@ class Inputs:
         return value
 
     def _check_not_none(self) -> None:
-        numbers = (self._argnums,) if isinstance(self._argnums, int) else self._argnums
-        for i in numbers:
-            if self.args[i] is None:
+        for i in self.positions():
+            if self._args[i] is None:
                 raise TypeError(
                     f"{self._transform}: argument {i} is None, expected a number, "
                     "an array or a pytree of them"

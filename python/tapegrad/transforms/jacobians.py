@@ -16,7 +16,7 @@ from tapegrad.transforms.directions import (
 )
 from tapegrad.transforms.inputs import COMPLEX128, Argnums, Function, like
 from tapegrad.transforms.outputs import Outputs, check_field
-from tapegrad.transforms.recording import Run, derived
+from tapegrad.transforms.recording import Run, derived, run_of
 
 
 def jacobian(
@@ -82,7 +82,7 @@ def _made(
     check_chunk(chunk, transform)
 
     def jacobian(*args: Any, **kwargs: Any) -> Any:
-        with Run(transform, f) as run:
+        with run_of(transform, f) as run:
             run.call(args, kwargs, argnums, has_aux, holomorphic)
             outputs = run.outputs()
             _check_fields(run, outputs, holomorphic)

@@ -15,6 +15,7 @@ from tapegrad.transforms.inputs import (
     DIFFERENTIABLE,
     FLOAT32,
     FLOAT64,
+    HANDLES,
     Function,
     Meta,
     Variable,
@@ -29,7 +30,7 @@ class Outputs:
     __slots__ = ("_structure", "active", "leaves", "metas", "variables")
 
     def __init__(self, result: Any, transform: str) -> None:
-        if type(result) is Variable:
+        if type(result) in HANDLES:
             self.leaves, self._structure = [result], LEAF
         else:
             self.leaves, self._structure = flatten(result)
@@ -42,11 +43,11 @@ class Outputs:
                     + "; what is no number goes into an auxiliary result (has_aux=True)"
                 )
         self.active = [
-            k for k, leaf in enumerate(self.leaves) if type(leaf) is Variable and leaf.active
+            k for k, leaf in enumerate(self.leaves) if type(leaf) in HANDLES and leaf.active
         ]
         self.metas = [_meta_of(leaf) for leaf in self.leaves]
         # Handles of our own: the caller may assign to the ones in the result.
-        self.variables = [_core.copy(self.leaves[k]) for k in self.active]
+        self.variables = [_own(self.leaves[k]) for k in self.active]
 
     def gather(self, tangents: Sequence[Any]) -> Any:
         """Tangents of the active leaves, zeros for the others, in the structure of the result."""
@@ -77,7 +78,8 @@ class Outputs:
 def scalar(result: Any, f: Function, transform: str, holomorphic: bool) -> Any:
     """`result` if it is one number, real (complex if `holomorphic`); else an error with advice."""
     kind = type(result)
-    if kind is not Variable and kind is not float:
+    handle = kind in HANDLES
+    if not handle and kind is not float:
         if container_of(kind) is not None:
             raise TypeError(
                 f"{transform}: {name_of(f)} returned a {kind.__name__}, expected a scalar; "
@@ -88,7 +90,7 @@ def scalar(result: Any, f: Function, transform: str, holomorphic: bool) -> Any:
                 f"{transform}: {name_of(f)} returned {_describe(result)}, expected a scalar"
             )
         result = result if kind in (int, complex) else np.asarray(result)
-    if (kind is Variable and result.ndim == 0) or (kind is not Variable and np.ndim(result) == 0):
+    if (result.ndim if handle else np.ndim(result)) == 0:
         check_field(result, f, transform, holomorphic)
         return result
     raise ValueError(
@@ -99,7 +101,7 @@ def scalar(result: Any, f: Function, transform: str, holomorphic: bool) -> Any:
 
 def check_field(result: Any, f: Function, transform: str, holomorphic: bool) -> None:
     """TypeError for a complex result, unless the user said that f is holomorphic."""
-    if type(result) is not Variable:
+    if type(result) not in HANDLES:
         if not holomorphic and isinstance(result, (complex, np.complexfloating)):
             _refuse_complex(f, transform)
         return
@@ -138,18 +140,23 @@ def stop_gradient(x: Any) -> Any:
     """The value of `x` without its history: derivatives treat it as a constant.
 
     `x` may be a pytree; recorded values become plain arrays and numbers, so `float()` and
-    `np.asarray()` take them.
+    `np.asarray()` take them. While a program is recorded they stay recorded, because they depend on
+    its arguments: `float()` and `np.asarray()` take them, and the program is good for that value.
 
     >>> import tapegrad as tg
     >>> tg.grad(lambda x: x * tg.stop_gradient(x))(3.0)
     3.0
     """
-    return tree_map(_core.value, x)
+    return tree_map(_core.seen, x)
+
+
+def _own(handle: Any) -> Any:
+    return _core.copy(handle) if type(handle) is Variable else handle
 
 
 def _meta_of(leaf: Any) -> Meta:
     """Shape and dtype, a differentiable one, of derivatives of a leaf of a result."""
-    if type(leaf) is not Variable:
+    if type(leaf) not in HANDLES:
         leaf = np.asarray(leaf)
     shape, dtype = leaf.shape, leaf.dtype
     if dtype in DIFFERENTIABLE:
@@ -164,7 +171,7 @@ def name_of(f: Function) -> str:
 
 def _is_numeric(leaf: Any) -> bool:
     kind = type(leaf)
-    if kind is Variable or kind is float or kind is int:
+    if kind in HANDLES or kind is float or kind is int:
         return True
     if isinstance(leaf, ndarray):
         return leaf.dtype.kind in "fciub"

@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 
 from tapegrad import _core, errors
-from tapegrad.transforms.inputs import COMPLEX128, Argnums, Function, Inputs, Variable
+from tapegrad.transforms.inputs import COMPLEX128, HANDLES, Argnums, Function, Inputs, Variable
 from tapegrad.transforms.outputs import Outputs, name_of, plain, scalar
 
 enter = _core.Tape.enter
+
+
+def run_of(transform: str, f: Function) -> Run:
+    """How a transform runs `f`: recorded, or by its programs if it is a `tg.function`."""
+    if hasattr(f, "_replay") and not _core.recording():
+        replay: Run = f._replay(transform)
+        return replay
+    return Run(transform, f)
 
 
 class Run:
@@ -47,18 +55,18 @@ class Run:
         holomorphic: bool = False,
     ) -> None:
         """Run the function: sets `inputs`, `value` and `aux`."""
-        self.inputs = Inputs(self.tape, args, argnums, self.transform)
+        self.inputs = Inputs(self.tape.input, args, argnums, self.transform)
         if holomorphic:
-            self._check_complex()
-        result = self.f(*self.inputs.args, **kwargs)
+            self.check_complex()
+        result = self.f(*self.inputs.moved(), **kwargs)
         self.value: Any
         self.aux: Any
-        self.value, self.aux = self._split(result) if has_aux else (result, None)
+        self.value, self.aux = self.split(result) if has_aux else (result, None)
 
     def scalar(self, holomorphic: bool = False) -> list[Variable]:
         """The value as the output of a reverse sweep: nothing if it is constant."""
         output = scalar(self.value, self.f, self.transform, holomorphic)
-        return [output] if type(output) is Variable else []
+        return [output] if type(output) in HANDLES else []
 
     def outputs(self) -> Outputs:
         """The value, a pytree, as outputs of sweeps."""
@@ -76,6 +84,10 @@ class Run:
         self.keep = True
         self.inputs.metas()
 
+    def numbers(self) -> int:
+        """Numbers in the values of the recording: what a direction of a sweep may hold."""
+        return self.tape.elements(self.begin)
+
     def adjoint(self, outputs: list[Variable], seeds: list[Any], directions: int = 0) -> list[Any]:
         """The adjoints of the inputs, from seeds for the outputs."""
         inputs = self.inputs.variables
@@ -85,7 +97,7 @@ class Run:
         def sweep(seeds: list[Any]) -> list[Any]:
             return self.tape.adjoint(outputs, seeds, inputs, self.begin, True)
 
-        return _one_by_one(sweep, seeds, directions) if directions else sweep(seeds)
+        return one_by_one(sweep, seeds, directions) if directions else sweep(seeds)
 
     def tangent(self, seeds: list[Any], outputs: list[Variable], directions: int = 0) -> list[Any]:
         """The tangents of the outputs, from seeds for the inputs."""
@@ -96,7 +108,7 @@ class Run:
         def sweep(seeds: list[Any]) -> list[Any]:
             return self.tape.tangent(inputs, seeds, outputs, self.begin, True)
 
-        return _one_by_one(sweep, seeds, directions) if directions else sweep(seeds)
+        return one_by_one(sweep, seeds, directions) if directions else sweep(seeds)
 
     def second_order(
         self, outputs: list[Variable], tangents: list[Any], directions: int = 0
@@ -126,7 +138,7 @@ class Run:
             errors.recording(False)
         return self.nested or any(map(_is_variable, seeds))
 
-    def _split(self, result: Any) -> tuple[Any, Any]:
+    def split(self, result: Any) -> tuple[Any, Any]:
         if type(result) is not tuple or len(result) != 2:
             raise TypeError(
                 f"{self.transform}: with has_aux=True {name_of(self.f)} must return "
@@ -134,7 +146,7 @@ class Run:
             )
         return result
 
-    def _check_complex(self) -> None:
+    def check_complex(self) -> None:
         for k, variable in enumerate(self.inputs.variables):
             if variable.dtype != COMPLEX128:
                 raise TypeError(
@@ -147,10 +159,10 @@ def _is_variable(value: Any) -> bool:
     return type(value) is Variable
 
 
-def _one_by_one(
+def one_by_one(
     sweep: Callable[[list[Any]], list[Any]], seeds: list[Any], directions: int
 ) -> list[Any]:
-    """Recorded sweeps take one direction each."""
+    """Directions one after the other, for sweeps that take one each."""
     found = [sweep([seed[k] for seed in seeds]) for k in range(directions)]
     return [None if lanes[0] is None else np.stack(lanes) for lanes in zip(*found, strict=True)]
 

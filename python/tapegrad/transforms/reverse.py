@@ -8,7 +8,7 @@ import numpy as np
 
 from tapegrad.transforms.inputs import Argnums, Function
 from tapegrad.transforms.outputs import Outputs, check_field, name_of
-from tapegrad.transforms.recording import Run, derived
+from tapegrad.transforms.recording import Run, derived, run_of
 
 
 def grad(
@@ -42,7 +42,7 @@ def grad(
     options = argnums, has_aux, holomorphic
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        run = Run("grad", f)
+        run = run_of("grad", f)
         found = _gradient(run, options, args, kwargs)
         return (found, run.aux) if has_aux else found
 
@@ -61,7 +61,7 @@ def value_and_grad(
     options = argnums, has_aux, holomorphic
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        run = Run("value_and_grad", f)
+        run = run_of("value_and_grad", f)
         found = _gradient(run, options, args, kwargs)
         return ((run.value, run.aux), found) if has_aux else (run.value, found)
 
@@ -93,7 +93,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     >>> pullback(np.array([1.0, 0.0]))
     (array([3., 0.]),)
     """
-    with Run("vjp", f) as run:
+    with run_of("vjp", f) as run:
         run.call(primals, {}, tuple(range(len(primals))), has_aux)
         outputs = run.outputs()
         run.finish()
@@ -121,7 +121,7 @@ def elementwise_grad(f: Function, argnums: Argnums = 0, holomorphic: bool = Fals
     """
 
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        with Run("elementwise_grad", f) as run:
+        with run_of("elementwise_grad", f) as run:
             run.call(args, kwargs, argnums, False, holomorphic)
             outputs = run.outputs()
             _check_elementwise(run, outputs, holomorphic)

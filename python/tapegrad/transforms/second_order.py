@@ -17,7 +17,7 @@ from tapegrad.transforms.directions import (
     rows_of,
 )
 from tapegrad.transforms.inputs import COMPLEX128, Argnums, Function, Variable, like
-from tapegrad.transforms.recording import Run, as_tuple, check_function, derived, named
+from tapegrad.transforms.recording import Run, as_tuple, check_function, derived, named, run_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def hvp(f: Function, primals: Any = None, tangents: Any = None) -> Any:
 
 
 def _hvp(f: Function, call: Call) -> Any:
-    with Run("hvp", f) as run:
+    with run_of("hvp", f) as run:
         call.record(run)
         seeds = run.inputs.match(call.tangents, "hvp: tangents")
         return run.inputs.gather(run.second_order(run.scalar(), seeds))
@@ -83,7 +83,7 @@ def gauss_newton_product(
 
 
 def _gauss_newton(f: Function, call: Call, loss: Function | None) -> Any:
-    with Run("gauss_newton_product", f) as run:
+    with run_of("gauss_newton_product", f) as run:
         call.record(run)
         outputs = run.outputs()
         run.finish()
@@ -143,7 +143,7 @@ def hessian(
     check_chunk(chunk, "hessian")
 
     def second_derivatives(*args: Any, **kwargs: Any) -> Any:
-        with Run("hessian", f) as run:
+        with run_of("hessian", f) as run:
             run.call(args, kwargs, argnums, has_aux, holomorphic)
             found = _hessian(run, run.scalar(holomorphic), holomorphic, chunk)
             run.finish()

@@ -63,6 +63,8 @@ inline std::vector<StructuredCase> structured_cases() {
       {"unslice", Op::unslice, {drawn({2, 2})}, {2, -1, 3, 0, 3, 4}},
       {"slice_set", Op::slice_set, {m34, drawn({2, 2}, DType::f64, 2)}, {0, 2, 2, 1, 1, 2}},
       {"concatenate", Op::concatenate, {m34, drawn({1, 4}), drawn({2, 4})}, {0}},
+      {"roll", Op::roll, {drawn({2, 3, 4})}, {0, 1, -7}},
+      {"roll_complex", Op::roll, {z23}, {1, 2}},
       {"item", Op::item, {m34}, {7}},
       {"item_set", Op::item_set, {m34, Array::scalar(0.3)}, {7}},
       {"gather", Op::gather, {m34, indices({0, 5, 5, 11})}, {}},

@@ -164,10 +164,34 @@ def test_value_at_special_numbers(name):
 
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_comparisons(name):
-    x, y = SPECIAL[:, None], SPECIAL
-    found = _core.apply(name, (x, y))
-    assert found.dtype == bool
-    np.testing.assert_array_equal(found, reference(name)(x, y))
+    for dtype in (float, np.float32, complex, bool, np.int64):
+        if dtype is complex and name not in ("equal", "not_equal") and "is" not in name:
+            if "logical" not in name:
+                continue  # no order
+        with np.errstate(all="ignore"):
+            special = SPECIAL.astype(dtype)
+        xs = (special[:, None], special)[: arity(name)]
+        found = _core.apply(name, xs)
+        assert found.dtype == bool
+        np.testing.assert_array_equal(found, reference(name)(*xs))
+
+
+INTEGER = (
+    "add subtract multiply negative positive square absolute sign maximum minimum fmax fmin "
+    "floor_divide remainder fmod"
+).split()
+
+
+@pytest.mark.parametrize("name", INTEGER)
+def test_integers(name):
+    limits = np.iinfo(np.int64)
+    values = np.array([0, 1, -1, 2, 3, -7, 10**9, limits.max, limits.min])
+    xs = (values[:, None], values)[: arity(name)]
+    found = _core.apply(name, xs)
+    with np.errstate(all="ignore"):
+        wanted = reference(name)(*xs)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("name", OPS)

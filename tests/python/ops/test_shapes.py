@@ -1,4 +1,4 @@
-"""reshape, transpose, broadcast_to, slices, concatenate: NumPy's values, and their derivatives."""
+"""reshape, transpose, broadcast_to, slices, concatenate, roll: NumPy's values and derivatives."""
 
 from __future__ import annotations
 
@@ -161,6 +161,43 @@ def test_concatenate_promotes():
     np.testing.assert_array_equal(g, [0, 2])
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("shape", "shifts"),
+    [
+        ((5,), (2,)),
+        ((5,), (-1,)),
+        ((5,), (0,)),
+        ((5,), (10,)),
+        ((5,), (-13,)),
+        ((1,), (3,)),
+        ((3, 4), (0, 1)),
+        ((3, 4), (-1, 6)),
+        ((2, 3, 4), (1, -1, 2)),
+        ((2, 0, 3), (1, 1, 1)),
+        ((), ()),
+    ],
+)
+def test_roll(shape, shifts, layout):
+    x = arranged(sample(shape), layout)
+    rolled = np.roll(x, shifts, tuple(range(len(shape)))) if shape else x
+    np.testing.assert_array_equal(apply("roll", [x], shifts), rolled)
+    check(lambda x: apply("roll", [x], shifts), x)
+
+
+def test_roll_adds_to_an_adjoint_that_exists():
+    x = sample((3, 4))
+    check(lambda x: x * apply("roll", [x], (1, -1)) * apply("roll", [x], (0, 2)), x)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "c16", "?", "i8"])
+def test_roll_of_every_dtype(dtype):
+    x = (RNG.random((4, 5)) * 9).astype(dtype)
+    rolled = apply("roll", [x], (1, -2))
+    np.testing.assert_array_equal(rolled, np.roll(x, (1, -2), (0, 1)))
+    assert rolled.dtype == x.dtype
+
+
 @pytest.mark.parametrize(
     ("name", "shapes", "attrs", "message"),
     [
@@ -178,6 +215,7 @@ def test_concatenate_promotes():
         ("concatenate", [(2, 3), (2, 4)], (0,), "must match"),
         ("concatenate", [(2, 3), (3, 3, 3)], (0,), "must match"),
         ("concatenate", [(2,), (3,)], (-1,), "non-negative axis"),
+        ("roll", [(2, 3)], (1,), "a shift for each axis"),
     ],
 )
 def test_errors(name, shapes, attrs, message):

@@ -1,0 +1,156 @@
+// Boxes and axes of a group's domain.
+#include "backends/array_cut.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace tapegrad {
+namespace {
+
+using Window = Access::Window;
+
+std::vector<Window>::iterator window_on(Access& access, std::size_t axis) {
+  return std::find_if(access.windows.begin(), access.windows.end(),
+                      [&](const Window& w) { return w.axis == axis; });
+}
+
+std::int64_t floor_mod(std::int64_t a, std::int64_t n) { return ((a % n) + n) % n; }
+
+// Where on an axis of length n the window stops being linear.
+void add_cuts(const Window& w, std::int64_t n, std::vector<std::int64_t>& cuts) {
+  auto add = [&](std::int64_t at) {
+    if (at > 0 && at < n) cuts.push_back(at);
+  };
+  if (w.edge == Access::Edge::zero) {
+    add(-w.shift);
+    add(w.extent - w.shift);
+  } else if (w.extent > 0) {
+    for (std::int64_t at = w.extent - floor_mod(w.shift, w.extent); at < n; at += w.extent) add(at);
+  }
+}
+
+// A window that is linear over the whole axis becomes part of the address; or the load is zero.
+void settle(Access& access, std::size_t axis) {
+  const auto w = window_on(access, axis);
+  if (w == access.windows.end()) return;
+  std::int64_t start = w->shift;
+  if (w->edge == Access::Edge::wrap && w->extent > 0) start = floor_mod(start, w->extent);
+  if (start < 0 || start >= w->extent) {
+    access.place = {kZeros, 0};
+    access.strides = Dims(access.strides.size(), 0);
+    access.windows.clear();
+    return;
+  }
+  access.place.offset += start * access.strides[axis];
+  access.windows.erase(w);
+}
+
+void cut_from(const Domain& domain, std::size_t axis, std::vector<Domain>& boxes) {
+  if (axis == domain.shape.size()) {
+    boxes.push_back(domain);
+    return;
+  }
+  const std::int64_t n = domain.shape[axis];
+  std::vector<std::int64_t> cuts{0, n};
+  for (const Access& access : domain.accesses)
+    for (const Window& w : access.windows)
+      if (w.axis == axis) add_cuts(w, n, cuts);
+  std::sort(cuts.begin(), cuts.end());
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+  for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+    Domain part = part_of(domain, axis, cuts[i], cuts[i + 1]);
+    for (Access& access : part.accesses) settle(access, axis);
+    cut_from(part, axis + 1, boxes);
+  }
+}
+
+std::int64_t total_step(const Domain& d, std::size_t axis) {
+  std::int64_t sum = 0;
+  for (const Access& a : d.accesses) sum += std::abs(a.strides[axis]);
+  return sum;
+}
+
+void swap_axes(Domain& d, std::size_t a, std::size_t b) {
+  std::swap(d.shape[a], d.shape[b]);
+  for (Access& access : d.accesses) std::swap(access.strides[a], access.strides[b]);
+}
+
+void erase_axis(Domain& d, std::size_t axis) {
+  d.shape.erase(axis);
+  for (Access& access : d.accesses) access.strides.erase(axis);
+}
+
+void merge_axes(Domain& d) {
+  for (std::size_t axis = d.shape.size(); axis-- > 1;) {
+    const std::int64_t n = d.shape[axis];
+    const bool merge = std::all_of(d.accesses.begin(), d.accesses.end(), [&](const Access& a) {
+      return a.strides[axis - 1] == a.strides[axis] * n;
+    });
+    if (!merge) continue;
+    for (Access& a : d.accesses) a.strides[axis - 1] = a.strides[axis];
+    d.shape[axis - 1] *= n;
+    erase_axis(d, axis);
+  }
+}
+
+// Cycles, about, of running with this axis innermost: whole tiles, element by element where the
+// memory is strided, and the bookkeeping of a row.
+double cost_along(const Domain& d, std::size_t axis, std::size_t ops) {
+  constexpr double kTile = 64, kOp = 6, kNear = 1, kFar = 3, kRow = 60;
+  double tile = kOp * static_cast<double>(ops);
+  for (const Access& a : d.accesses) {
+    const std::int64_t stride = std::abs(a.strides[axis]);
+    if (a.strides[axis] != itemsize(a.dtype) && stride != 0)
+      tile += kTile * (stride < 64 ? kNear : kFar);
+  }
+  const auto n = static_cast<double>(d.shape[axis]);
+  const double rows = static_cast<double>(d.shape.product()) / n;
+  return rows * (std::ceil(n / kTile) * tile + kRow);
+}
+
+}  // namespace
+
+Domain domain_of(const Group& group) {
+  Domain d{group.shape, group.loads};
+  for (auto& s : group.stores) d.accesses.push_back(s.out);
+  for (auto& r : group.reductions) d.accesses.push_back(r.out);
+  return d;
+}
+
+Domain part_of(const Domain& domain, std::size_t axis, std::int64_t first, std::int64_t last) {
+  Domain part = domain;
+  part.shape[axis] = last - first;
+  for (Access& access : part.accesses) {
+    const auto w = window_on(access, axis);
+    if (w != access.windows.end()) w->shift += first;
+    else access.place.offset += first * access.strides[axis];
+  }
+  return part;
+}
+
+std::vector<Domain> cut_windows(const Domain& domain) {
+  std::vector<Domain> boxes;
+  if (domain.shape.product() != 0) cut_from(domain, 0, boxes);
+  return boxes;
+}
+
+void order_axes(Domain& d, std::size_t ops) {
+  for (std::size_t axis = d.shape.size(); axis-- > 0;)
+    if (d.shape[axis] == 1) erase_axis(d, axis);
+  for (std::size_t i = 1; i < d.shape.size(); ++i)
+    for (std::size_t j = i; j > 0 && total_step(d, j - 1) < total_step(d, j); --j)
+      swap_axes(d, j - 1, j);
+  merge_axes(d);
+  if (d.shape.empty()) {
+    d.shape.push_back(1);
+    for (Access& a : d.accesses) a.strides.push_back(itemsize(a.dtype));
+    return;
+  }
+  std::size_t best = d.shape.size() - 1;
+  for (std::size_t axis = best; axis-- > 0;)
+    if (cost_along(d, axis, ops) < cost_along(d, best, ops)) best = axis;
+  for (; best + 1 < d.shape.size(); ++best) swap_axes(d, best, best + 1);
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,251 @@
+// Sweeps in the algebra of a builder, or of lanes over it: derivatives of a recording, appended to a
+// copy of it. In K directions what is being differentiated stays as it is; only tangents and adjoints
+// carry the lanes.
+#include <unordered_map>
+
+#include "program/rewrite.hpp"
+#include "sweeps/rule_on_tape.hpp"
+
+namespace tapegrad {
+namespace {
+
+// Tangents or adjoints of the nodes of a tape under construction, as terms.
+class SymbolicFrame final : public Frame {
+ public:
+  explicit SymbolicFrame(Rewrite& copy)
+      : Frame(copy.builder.tape, copy.algebra),
+        builder(copy.builder),
+        lanes(copy.lanes ? &*copy.lanes : nullptr),
+        end(copy.builder.tape.size()),
+        depends_(end),
+        found_(end) {}
+
+  Term lift(Operand o) override {
+    return is_constant(o) ? Term(tape.constant(o)) : Term(&algebra, o);
+  }
+  bool active(Operand o) const override { return o < end && depends_[o] && (!forward || has(o)); }
+  Term tangent(Operand o) override { return found_[o]; }
+  void add(NodeId id, Term t) override {
+    if (t.is_literal()) {
+      const Meta m = tape.meta(id);
+      t = broadcast_to(algebra.constant(Array::full(m.dtype, {}, t.literal)), m.shape);
+    }
+    found_[id] = has(id) ? found_[id] + t : t;
+  }
+  // The adjoint of one element; elements of an array are gathered until its adjoint is read.
+  void add_item(NodeId array, std::int64_t index, Term t) { items_[array].push_back({index, t}); }
+  bool has(NodeId id) const { return found_[id].algebra != nullptr; }
+  // The tangent or adjoint, given away; nothing if it is zero.
+  std::optional<Term> take(NodeId id) {
+    if (const auto items = items_.find(id); items != items_.end()) {
+      const Term all = scattered(tape.meta(id).shape, items->second);
+      items_.erase(items);
+      found_[id] = has(id) ? found_[id] + all : all;
+    }
+    if (!has(id)) return {};
+    return std::exchange(found_[id], Term());
+  }
+  void set(NodeId id, Term t) { found_[id] = t; }
+  Term collected(NodeId id) {
+    if (auto t = take(id)) {
+      found_[id] = *t;
+      return *t;
+    }
+    const Meta m = tape.meta(id);
+    return broadcast_to(algebra.constant(Array::zeros(m.dtype, {})), m.shape);
+  }
+  // The node of a result, with the lanes in front if there are any.
+  Operand result(Term t) { return builder.operand(lanes ? lanes->spread(t) : t); }
+
+  void mark_from(const std::vector<NodeId>& inputs) {
+    for (NodeId i : inputs) depends_[i] = true;
+    for (NodeId id = 0; id < end; ++id) {
+      const Node& n = tape[id];
+      if (!is_differentiable(n.dtype) || n.op == Op::stop_gradient) continue;
+      for (int i = 0, count = tape.operand_count(n); i < count && !depends_[id]; ++i) {
+        const Operand o = tape.operand(n, i);
+        depends_[id] = !is_constant(o) && depends_[o];
+      }
+    }
+  }
+
+  Builder& builder;
+  LaneAlgebra* const lanes;
+  const NodeId end;
+  bool forward = false;
+
+ private:
+  Term scattered(const Dims& shape, std::vector<std::pair<std::int64_t, Term>>& elements) {
+    if (!lanes) return builder.scattered(shape, elements);
+    bool any = false;
+    for (auto& [index, value] : elements) any = any || lanes->is_batched(value);
+    if (any) return lanes->scattered(shape, std::move(elements));
+    for (auto& [index, value] : elements) value = lanes->below(value);
+    return lanes->same(builder.scattered(shape, elements));
+  }
+
+  std::vector<bool> depends_;
+  std::vector<Term> found_;
+  std::unordered_map<NodeId, std::vector<std::pair<std::int64_t, Term>>> items_;
+};
+
+// Scalars on float64 need no fitting to shapes and dtypes.
+void scalar_step(SymbolicFrame& f, NodeId id, Term g) {
+  const Node n = f.tape[id];
+  for (int i = 0; i < arity_of(n.op); ++i) {
+    const Operand o = i == 0 ? n.a : n.b;
+    if (!f.active(o) || is_flat(n.op, i)) continue;
+    f.add(o, pull_on_tape(f, n, id, i, g));
+  }
+}
+
+void symbolic_adjoint(SymbolicFrame& f, const std::vector<std::uint32_t>& lines) {
+  for (NodeId id = f.end; id-- > 0;) {
+    if (kind_of(f.tape[id].op) == OpKind::leaf && f.tape[id].op != Op::alias) continue;
+    if (!f.active(id)) continue;
+    const auto g = f.take(id);
+    if (!g) continue;
+    f.builder.at_line(lines[id]);
+    const Node n = f.tape[id];
+    if (n.has(Node::kFastPath)) scalar_step(f, id, *g);
+    else if (n.op == Op::item && n.has(Node::kScalar)) {
+      if (f.active(n.a)) f.add_item(n.a, n.attr, *g);
+    } else adjoint_step(f, id, *g);
+  }
+}
+
+void symbolic_tangent(SymbolicFrame& f, const std::vector<std::uint32_t>& lines) {
+  f.forward = true;
+  for (NodeId id = 0; id < f.end; ++id) {
+    const Node& n = f.tape[id];
+    if (f.has(id) || (kind_of(n.op) == OpKind::leaf && n.op != Op::alias)) continue;
+    if (!is_differentiable(n.dtype)) continue;
+    f.builder.at_line(lines[id]);
+    if (const auto t = tangent_step(f, id)) f.set(id, *t);
+  }
+}
+
+std::vector<NodeId> chosen(const Recording& r, const std::vector<std::size_t>& wrt) {
+  std::vector<NodeId> nodes;
+  for (std::size_t k : wrt) nodes.push_back(r.inputs[k]);
+  return nodes;
+}
+
+// Rows `first` on of the identity, in the shape of what is seeded: of K = `count` unit seeds those
+// that belong to it.
+Array unit_seed(const Meta& m, std::int64_t first, std::int64_t count) {
+  const std::int64_t size = m.shape.product();
+  Dims shape = m.shape;
+  shape.insert(0, count);
+  const Array seed = Array::zeros(m.dtype, shape);
+  dispatch(m.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t i = 0; i < size; ++i) seed.at<T>((first + i) * size + i) = T(1);
+  });
+  return seed;
+}
+
+// The seeds of nodes: further inputs of the recording, or the identity as constants.
+std::vector<Term> seeds_for(Rewrite& copy, const std::vector<Meta>& metas, const Derivation& what) {
+  std::vector<Term> seeds;
+  std::int64_t first = 0;
+  for (const Meta& m : metas) {
+    if (!what.identity) {
+      seeds.push_back(copy.input(m, what.directions > 0));
+      continue;
+    }
+    const Array unit = unit_seed(m, first, what.directions);
+    seeds.push_back(copy.lanes->batched(copy.builder.constant(unit)));
+    first += m.shape.product();
+  }
+  return seeds;
+}
+
+Meta meta_of(const Recording& r, Operand o) {
+  return is_constant(o) ? Meta{DType::f64, {}} : r.tape.meta(o);
+}
+
+// Guards and outputs of the source.
+void carry_over(const Recording& source, Rewrite& copy) {
+  for (auto& g : source.guards)
+    copy.made->guards.push_back({copy.operand(copy.of(g.node)), g.expected, g.line});
+  for (Operand o : source.outputs) copy.made->outputs.push_back(copy.operand(copy.of(o)));
+}
+
+void require_identity(const std::vector<Meta>& metas, const Derivation& what) {
+  std::int64_t count = 0;
+  for (const Meta& m : metas) count += m.shape.product();
+  require(!what.identity || (count == what.directions && count > 0),
+          "as many directions as there are numbers");
+}
+
+std::unique_ptr<Recording> reverse(const Recording& source, const Derivation& what,
+                                   const Passes& passes, bool unit) {
+  Rewrite copy(source, passes, what.directions);
+  carry_over(source, copy);
+  Recording& made = *copy.made;
+  const std::vector<NodeId> inputs = chosen(made, what.wrt);
+  const std::vector<Operand> outputs = made.outputs;
+  std::vector<Term> seeds;
+  if (unit) {
+    seeds.push_back(copy.algebra.constant(Array::full(meta_of(made, outputs[0]).dtype, {}, 1)));
+  } else {
+    std::vector<Meta> metas;
+    for (Operand o : outputs) metas.push_back(meta_of(made, o));
+    require_identity(metas, what);
+    seeds = seeds_for(copy, metas, what);
+  }
+  SymbolicFrame frame(copy);
+  frame.mark_from(inputs);
+  for (std::size_t k = 0; k < seeds.size(); ++k)
+    if (!is_constant(outputs[k])) frame.add(outputs[k], seeds[k]);
+  const std::vector<std::uint32_t> lines = copy.builder.lines();
+  symbolic_adjoint(frame, lines);
+  for (NodeId i : inputs) made.outputs.push_back(frame.result(frame.collected(i)));
+  return copy.finish();
+}
+
+}  // namespace
+
+std::unique_ptr<Recording> simplified(const Recording& source, const Passes& passes) {
+  Rewrite copy(source, passes);
+  carry_over(source, copy);
+  return copy.finish();
+}
+
+std::unique_ptr<Recording> adjoint_of(const Recording& source, const Derivation& what,
+                                      const Passes& passes) {
+  return reverse(source, what, passes, false);
+}
+
+std::unique_ptr<Recording> gradient_of(const Recording& source, const Derivation& what,
+                                       const Passes& passes) {
+  return reverse(source, {what.wrt}, passes, true);
+}
+
+std::unique_ptr<Recording> tangent_of(const Recording& source, const Derivation& what,
+                                      const Passes& passes) {
+  Rewrite copy(source, passes, what.directions);
+  carry_over(source, copy);
+  Recording& made = *copy.made;
+  const std::vector<NodeId> inputs = chosen(made, what.wrt);
+  std::vector<Meta> metas;
+  for (NodeId i : inputs) metas.push_back(made.tape.meta(i));
+  require_identity(metas, what);
+  const std::vector<Term> tangents = seeds_for(copy, metas, what);
+  SymbolicFrame frame(copy);
+  frame.mark_from(inputs);
+  for (std::size_t k = 0; k < inputs.size(); ++k) frame.set(inputs[k], tangents[k]);
+  const std::vector<std::uint32_t> lines = copy.builder.lines();
+  symbolic_tangent(frame, lines);
+  const std::size_t count = made.outputs.size();
+  for (std::size_t k = 0; k < count; ++k) {
+    const Operand o = made.outputs[k];
+    const Term t =
+        is_constant(o) ? copy.algebra.constant(Array::scalar(0.0)) : frame.collected(o);
+    made.outputs.push_back(frame.result(t));
+  }
+  return copy.finish();
+}
+
+}  // namespace tapegrad

@@ -1,0 +1,334 @@
+// From a recording to steps: which nodes are computed together, which values need memory and where.
+#include "program/plan.hpp"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "base/iterate.hpp"
+#include "ops/parts.hpp"
+#include "program/layout.hpp"
+#include "program/schedule.hpp"
+
+namespace tapegrad {
+namespace {
+
+// Fills a plan from a schedule and a layout.
+class Emitter {
+ public:
+  Emitter(const Recording& recording, const Schedule& schedule, Layout& layout, Plan& plan)
+      : tape_(recording.tape),
+        recording_(recording),
+        schedule_(schedule),
+        layout_(layout),
+        plan_(plan) {}
+
+  void run() {
+    for (std::uint32_t s = 0; s < schedule_.steps.size(); ++s) {
+      const auto& step = schedule_.steps[s];
+      if (step.kind == Plan::Kind::group) emit_group(s);
+      else if (step.kind == Plan::Kind::scalars) emit_scalars(s);
+      else emit_op(s);
+    }
+  }
+
+ private:
+  std::uint32_t line_of(NodeId id) const {
+    return id < recording_.lines.size() ? recording_.lines[id] : 0;
+  }
+  void push(Plan::Kind kind, std::size_t index, NodeId first) {
+    plan_.steps.push_back({kind, static_cast<std::uint32_t>(index), line_of(first)});
+  }
+
+  void emit_op(std::uint32_t s) {
+    const NodeId id = schedule_.steps[s].nodes[0];
+    const Node& n = tape_[id];
+    OpCall call;
+    call.op = n.op;
+    std::int64_t immediate = 0;
+    call.attrs = Dims(tape_.attrs(n, immediate));
+    for (int i = 0, count = tape_.operand_count(n); i < count; ++i)
+      call.in.push_back(layout_.location(tape_.operand(n, i)));
+    call.out = layout_.location(id);
+    if (rules_of(n.op).update) {
+      const Place a = call.in[0].place, b = call.out.place;
+      call.copies_base = a.buffer != b.buffer || a.offset != b.offset;
+    }
+    plan_.ops.push_back(std::move(call));
+    push(Plan::Kind::op, plan_.ops.size() - 1, id);
+  }
+
+  // ---- scalars ----
+
+  SlotIndex slot(Operand o) {
+    if (is_constant(o)) return layout_.constant_slot(tape_.constant(o));
+    const Location l = layout_.location(o);
+    ensure(l.place.buffer == Plan::kWorkspace && l.place.offset % 8 == 0,
+           "scalars read from the workspace");
+    return static_cast<SlotIndex>(l.place.offset / 8);
+  }
+
+  // The values of a scalar problem are numbered from 0: first those from outside, then its ops.
+  static constexpr std::uint32_t kUnknown = 0xffffffffu;
+
+  void note_outside(ScalarProblem& problem, Operand o) {
+    if (is_constant(o)) {
+      const auto [found, fresh] =
+          constant_value_.try_emplace(slot(o), static_cast<std::uint32_t>(problem.external.size()));
+      if (fresh) problem.external.push_back(found->first);
+      return;
+    }
+    if (value_[o] != kUnknown) return;
+    value_[o] = static_cast<std::uint32_t>(problem.external.size());
+    problem.external.push_back(slot(o));
+  }
+  std::uint32_t value_of(Operand o) {
+    return is_constant(o) ? constant_value_.at(slot(o)) : value_[o];
+  }
+
+  void emit_scalars(std::uint32_t s) {
+    const auto& nodes = schedule_.steps[s].nodes;
+    ScalarProblem problem;
+    problem.first_free = layout_.scalar_end();
+    value_.resize(tape_.size(), kUnknown);
+    constant_value_.clear();
+    auto is_inside = [&](Operand o) {
+      return !is_constant(o) && schedule_.kinds[o] == NodeKind::scalar &&
+             schedule_.step_of[o] == s && tape_[o].op != Op::concatenate;
+    };
+    auto for_operands = [&](NodeId id, auto&& f) {
+      for (int i = 0, count = tape_.operand_count(tape_[id]); i < count; ++i)
+        f(i, tape_.operand(tape_[id], i));
+    };
+    for (NodeId id : nodes)
+      for_operands(id, [&](int, Operand o) {
+        if (!is_inside(o)) note_outside(problem, o);
+      });
+    const auto outside = static_cast<std::uint32_t>(problem.external.size());
+    for (NodeId id : nodes) {
+      if (tape_[id].op == Op::concatenate) {
+        assemble(id, problem, outside);
+        continue;
+      }
+      ScalarProblem::Operation op{tape_[id].op, {0, 0, 0}};
+      for_operands(id, [&](int i, Operand o) { op.in[i] = value_of(o); });
+      value_[id] = outside + static_cast<std::uint32_t>(problem.ops.size());
+      problem.ops.push_back(op);
+      problem.pinned.push_back(schedule_.is_stored[id] ? kNoSlot : kTemporary);
+    }
+    ScalarCode code = compile_scalars(problem);
+    layout_.set_scalar_end(code.end);
+    for (NodeId id : nodes)
+      if (tape_[id].op != Op::concatenate && schedule_.is_stored[id])
+        layout_.place_scalar(id, code.slot[value_[id] - outside]);
+    for (NodeId id : nodes) {  // in another piece of code they have other numbers
+      for_operands(id, [&](int, Operand o) {
+        if (!is_constant(o)) value_[o] = kUnknown;
+      });
+      value_[id] = kUnknown;
+    }
+    plan_.scalars.push_back(std::move(code));
+    push(Plan::Kind::scalars, plan_.scalars.size() - 1, nodes[0]);
+  }
+
+  // A vector of scalars: each is computed in its place, or moved there.
+  void assemble(NodeId id, ScalarProblem& problem, std::uint32_t outside) {
+    const Node& n = tape_[id];
+    const Location to = layout_.location(id);
+    ensure(to.place.buffer == Plan::kWorkspace, "scalars are assembled in the workspace");
+    for (int i = 0, count = tape_.operand_count(n); i < count; ++i) {
+      const auto at = static_cast<SlotIndex>(to.place.offset / 8 + i);
+      const std::uint32_t value = value_of(tape_.operand(n, i));
+      if (value >= outside && problem.pinned[value - outside] >= kTemporary) {
+        problem.pinned[value - outside] = at;
+        continue;
+      }
+      problem.ops.push_back({Op::positive, {value, 0, 0}});
+      problem.pinned.push_back(at);
+    }
+  }
+
+  // ---- groups ----
+
+  // While a group is built registers are numbered apart: kind and index; they are joined at the
+  // end.
+  struct Ref {
+    enum Kind { load, constant, result } kind;
+    std::size_t index;
+  };
+  struct Draft {
+    Group group;
+    std::vector<MicroOp> ops;
+    std::vector<std::array<Ref, 3>> in;
+    std::unordered_map<Operand, Ref> known;
+    std::map<std::pair<std::uint64_t, DType>, std::size_t> constants;
+    std::vector<std::pair<Ref, Access>> stores;
+    std::vector<std::pair<Ref, Reduction>> reductions;
+  };
+
+  Ref constant_ref(Draft& d, double value, DType dtype) {
+    std::uint64_t bits;
+    std::memcpy(&bits, &value, 8);
+    const auto [found, fresh] = d.constants.try_emplace({bits, dtype}, d.group.constants.size());
+    if (fresh) d.group.constants.push_back({dtype, value});
+    return {Ref::constant, found->second};
+  }
+  Ref emit(Draft& d, Op op, DType dtype, DType result, std::array<Ref, 3> in) {
+    d.ops.push_back({op, dtype, result, 0, {0, 0, 0}});
+    d.in.push_back(in);
+    return {Ref::result, d.ops.size() - 1};
+  }
+
+  // The value of an operand inside the group: a register that is there, or a load.
+  Ref ref(Draft& d, Operand o, std::uint32_t s) {
+    if (is_constant(o)) return constant_ref(d, tape_.constant(o), DType::f64);
+    if (const auto found = d.known.find(o); found != d.known.end()) return found->second;
+    if (schedule_.step_of[o] == s && schedule_.is_fused(o)) return compute(d, o, s);
+    if (const auto v = repeated(o)) return d.known[o] = constant_ref(d, *v, tape_[o].dtype);
+    const Location l = layout_.location(o);
+    return d.known[o] = add_load(d, access(l, d.group.shape));
+  }
+  // The number that a constant array repeats everywhere.
+  std::optional<double> repeated(Operand o) const {
+    if (tape_[o].op != Op::constant || tape_[o].dtype == DType::c128) return {};
+    const Array a = tape_.value(o);
+    for (std::size_t i = 0; i < a.shape().size(); ++i)
+      if (a.shape()[i] != 1 && a.strides()[i] != 0) return {};
+    double v = 0;
+    dispatch(a.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      if constexpr (!std::is_same_v<T, Complex>) v = static_cast<double>(a.at<T>());
+    });
+    return v;
+  }
+  Ref add_load(Draft& d, Access a) {
+    d.group.loads.push_back(std::move(a));
+    return {Ref::load, d.group.loads.size() - 1};
+  }
+  static Access access(const Location& l, const Dims& shape) {
+    Access a;
+    a.dtype = l.dtype;
+    a.place = l.place;
+    a.strides = Dims(shape.size(), 0);
+    const std::size_t added = shape.size() - l.shape.size();
+    for (std::size_t i = 0; i < l.shape.size(); ++i)
+      if (l.shape[i] != 1) a.strides[i + added] = l.strides[i];
+    return a;
+  }
+
+  Ref windowed(Draft& d, const Node& n) {
+    Location l = layout_.location(n.a);
+    const Dims full = tape_.meta(n.a).shape;
+    Access a{l.dtype, l.place, l.strides, {}};  // axes of length 1 have their strides too
+    std::int64_t immediate = 0;
+    const Attrs attrs = tape_.attrs(n, immediate);
+    for (std::size_t i = 0; i < full.size(); ++i) {
+      const auto axis = static_cast<std::uint8_t>(i);
+      if (n.op == Op::unslice) {
+        if (attrs[3 * i] == 0 && attrs[3 * i + 2] == full[i]) continue;
+        a.windows.push_back({Access::Edge::zero, axis, -attrs[3 * i], full[i]});
+      } else if (full[i] > 0 && attrs[i] % full[i] != 0) {
+        a.windows.push_back({Access::Edge::wrap, axis, -attrs[i], full[i]});
+      }
+    }
+    return add_load(d, std::move(a));
+  }
+
+  Ref compute(Draft& d, NodeId id, std::uint32_t s) {
+    const Node n = tape_[id];
+    if (schedule_.is_windowed(id)) return d.known[id] = windowed(d, n);
+    if (schedule_.kind_of(id) == NodeKind::copy)
+      return d.known[id] = add_load(d, access(layout_.location(n.a), d.group.shape));
+    std::array<Ref, 3> in{};
+    const int count = tape_.operand_count(n);
+    for (int i = 0; i < count; ++i) in[i] = ref(d, tape_.operand(n, i), s);
+    for (int i = count; i < 3; ++i) in[i] = in[0];
+    const Operand typed = tape_.operand(n, n.op == Op::where ? 1 : 0);
+    return d.known[id] = emit(d, n.op, tape_.meta(typed).dtype, n.dtype, in);
+  }
+
+  void emit_group(std::uint32_t s) {
+    Draft d;
+    d.group.shape = schedule_.steps[s].shape;
+    for (NodeId id : schedule_.steps[s].nodes) {
+      if (schedule_.kind_of(id) == NodeKind::reduction) {
+        reduce(d, id, s);
+        continue;
+      }
+      const Ref r = ref(d, id, s);
+      if (schedule_.is_stored[id]) {
+        d.stores.push_back({r, access(layout_.stored(id, d.group.shape), d.group.shape)});
+      }
+    }
+    finish(d);
+    plan_.groups.push_back(std::move(d.group));
+    push(Plan::Kind::group, plan_.groups.size() - 1, schedule_.steps[s].nodes[0]);
+  }
+
+  void reduce(Draft& d, NodeId id, std::uint32_t s) {
+    const Node n = tape_[id];
+    std::int64_t immediate = 0;
+    const Attrs attrs = tape_.attrs(n, immediate);
+    const bool keepdims = attrs[0] != 0;
+    const Location l = layout_.location(id);
+    Access out;
+    out.dtype = l.dtype;
+    out.place = l.place;
+    out.strides = Dims(d.group.shape.size(), 0);
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < d.group.shape.size(); ++i) {
+      const bool reduced =
+          std::find(attrs.begin() + 1, attrs.end(), static_cast<std::int64_t>(i)) != attrs.end();
+      if (!reduced) out.strides[i] = l.strides[at];
+      if (!reduced || keepdims) ++at;
+    }
+    const Ref value = ref(d, n.a, s);
+    d.reductions.push_back({value, {n.op, 0, std::move(out)}});
+  }
+
+  static void finish(Draft& d) {
+    Group& g = d.group;
+    const std::size_t loads = g.loads.size(), constants = g.constants.size();
+    auto number = [&](Ref r) {
+      const std::size_t k = r.kind == Ref::load       ? r.index
+                            : r.kind == Ref::constant ? loads + r.index
+                                                      : loads + constants + r.index;
+      require(k < 0xffff, "a program's loop has too many values");
+      return static_cast<Register>(k);
+    };
+    for (std::size_t k = 0; k < d.ops.size(); ++k) {
+      d.ops[k].result = number({Ref::result, k});
+      for (int i = 0; i < 3; ++i) d.ops[k].in[i] = number(d.in[k][i]);
+    }
+    g.ops = std::move(d.ops);
+    for (auto& [r, access] : d.stores) g.stores.push_back({number(r), std::move(access)});
+    for (auto& [r, reduction] : d.reductions) {
+      reduction.value = number(r);
+      g.reductions.push_back(std::move(reduction));
+    }
+  }
+
+  const Tape& tape_;
+  const Recording& recording_;
+  const Schedule& schedule_;
+  Layout& layout_;
+  Plan& plan_;
+  std::vector<std::uint32_t> value_;  // of the nodes that the scalar problem at hand reads or makes
+  std::unordered_map<SlotIndex, std::uint32_t> constant_value_;
+};
+
+}  // namespace
+
+Plan make_plan(const Recording& recording, const Passes& passes) {
+  Plan plan;
+  const Tape& tape = recording.tape;
+  for (NodeId id : recording.inputs) plan.inputs.push_back(tape.meta(id));
+  plan.outputs.resize(recording.outputs.size());
+  const Schedule schedule = make_schedule(recording, passes);
+  Layout layout(recording, schedule, passes, plan);
+  Emitter(recording, schedule, layout, plan).run();
+  layout.finish(plan);
+  return plan;
+}
+
+}  // namespace tapegrad

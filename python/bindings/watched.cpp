@@ -1,0 +1,211 @@
+// The NumPy arrays that a program recording has read.
+#include "watched.hpp"
+
+#include <cstring>
+
+#include "base/iterate.hpp"
+
+namespace tapegrad {
+namespace {
+
+constexpr std::uint64_t kPrime = 0x9e3779b97f4a7c15ull;
+
+std::uint64_t mixed(std::uint64_t h, std::uint64_t word) {
+  h = (h ^ word) * kPrime;
+  return h ^ (h >> 32);
+}
+
+// Four chains side by side keep up with memory.
+std::uint64_t hash_bytes(std::uint64_t h, const char* p, std::size_t n) {
+  std::uint64_t lanes[4] = {h, h + 1, h + 2, h + 3};
+  for (; n >= 32; n -= 32, p += 32)
+    for (int k = 0; k < 4; ++k) {
+      std::uint64_t word;
+      std::memcpy(&word, p + 8 * k, 8);
+      lanes[k] = mixed(lanes[k], word);
+    }
+  for (; n > 0; --n) lanes[0] = mixed(lanes[0], static_cast<unsigned char>(*p++));
+  return mixed(mixed(lanes[0], lanes[1]), mixed(lanes[2], lanes[3]));
+}
+
+// Of all bytes up to kWhole: a loop that refills a work array changes one element at a time. Of
+// larger arrays kSamples elements are read, since a full pass would cost as much as a product with
+// them.
+std::uint64_t hash_of(char* data, const Dims& shape, const Dims& strides, std::int64_t item) {
+  constexpr std::int64_t kWhole = 1 << 18, kSamples = 1024;
+  const std::int64_t n = shape.product();
+  std::uint64_t h = 0;
+  if (n * item > kWhole) {
+    for (std::int64_t k = 0; k < kSamples; ++k) {
+      std::int64_t flat = k * (n - 1) / (kSamples - 1);
+      const char* p = data;
+      for (std::size_t d = shape.size(); d-- > 0; flat /= shape[d])
+        p += flat % shape[d] * strides[d];
+      h = hash_bytes(h, p, static_cast<std::size_t>(item));
+    }
+    return h;
+  }
+  for_each_run<1>(shape, {Walker{data, strides}},
+                  [&](char** p, std::intptr_t count, const std::intptr_t* s) {
+                    if (s[0] == item) {
+                      h = hash_bytes(h, p[0], static_cast<std::size_t>(count * item));
+                      return;
+                    }
+                    for (std::intptr_t i = 0; i < count; ++i, p[0] += s[0])
+                      h = hash_bytes(h, p[0], static_cast<std::size_t>(item));
+                  });
+  return h;
+}
+
+PyArrayObject* as_array(PyObject* o) { return reinterpret_cast<PyArrayObject*>(o); }
+
+// The array that owns the memory, or the last one before memory that is no array's.
+PyObject* owner_of(PyObject* object) {
+  PyObject* base = PyArray_BASE(as_array(object));
+  while (base && PyArray_Check(base)) {
+    object = base;
+    base = PyArray_BASE(as_array(object));
+  }
+  return object;
+}
+
+// What a weak reference refers to: a new reference, or null.
+PyObject* referent(PyObject* reference) {
+#if PY_VERSION_HEX >= 0x030D0000
+  PyObject* found = nullptr;
+  if (PyWeakref_GetRef(reference, &found) < 0) PyErr_Clear();
+  return found;
+#else
+  PyObject* found = PyWeakref_GetObject(reference);
+  return found == Py_None ? nullptr : Py_XNewRef(found);
+#endif
+}
+
+}  // namespace
+
+std::uint64_t fingerprint(const Array& a) {
+  return hash_of(a.data(), a.shape(), a.strides(), itemsize(a.dtype()));
+}
+
+Watched::Watched(PyObject* object) : object_(object) {
+  PyObject* owner = owner_of(object);
+  reference_ = PyWeakref_NewRef(owner, nullptr);
+  if (!reference_) throw py::error_already_set();
+  PyArrayObject* a = as_array(object);
+  owner_data_ = PyArray_BYTES(as_array(owner));
+  owner_size_ = PyArray_NBYTES(as_array(owner));
+  data_ = PyArray_BYTES(a);
+  const auto n = static_cast<std::size_t>(PyArray_NDIM(a));
+  shape_.resize(n);
+  strides_.resize(n);
+  std::copy_n(PyArray_DIMS(a), n, shape_.data());
+  std::copy_n(PyArray_STRIDES(a), n, strides_.data());
+  item_ = PyArray_ITEMSIZE(a);
+  fingerprint_ = hash();
+}
+
+Watched::Watched(Watched&& o) noexcept
+    : constant(std::move(o.constant)),
+      node(o.node),
+      reference_(std::exchange(o.reference_, nullptr)),
+      object_(o.object_),
+      owner_data_(o.owner_data_),
+      owner_size_(o.owner_size_),
+      data_(o.data_),
+      shape_(o.shape_),
+      strides_(o.strides_),
+      item_(o.item_),
+      fingerprint_(o.fingerprint_) {}
+
+Watched::~Watched() {
+  if (reference_ && Py_IsInitialized()) Py_DECREF(reference_);
+}
+
+std::uint64_t Watched::hash() const { return hash_of(data_, shape_, strides_, item_); }
+
+PyObject* Watched::owner() const { return referent(reference_); }
+
+bool Watched::changed() const {
+  const auto alive = py::reinterpret_steal<py::object>(owner());
+  if (!alive) return false;
+  // A resized array has moved; what was read is gone.
+  PyArrayObject* a = as_array(alive.ptr());
+  if (PyArray_BYTES(a) != owner_data_ || PyArray_NBYTES(a) != owner_size_) return true;
+  return hash() != fingerprint_;
+}
+
+bool Watched::is_temporary() const {
+  const auto alive = py::reinterpret_steal<py::object>(owner());
+  if (!alive) return true;
+  const bool referenced = constant && constant.data() == data_ && constant.size() > 0;
+  if (!referenced) return false;
+  if (alive.ptr() == object_) return Py_REFCNT(object_) == 2;  // the constant, and `alive`
+  return Py_REFCNT(object_) == 1 && Py_REFCNT(alive.ptr()) == 2;
+}
+
+bool Watched::covers(const Array& a) const {
+  return a.data() == data_ && a.shape() == shape_ && a.strides() == strides_ &&
+         itemsize(a.dtype()) == item_ && (!constant || constant.dtype() == a.dtype());
+}
+
+Watched* WatchedArrays::watch(PyObject* object) {
+  if (!PyArray_Check(object)) return nullptr;
+  PyArrayObject* a = as_array(object);
+  if (PyArray_NDIM(a) > 64 || !PyTypeNum_ISNUMBER(PyArray_TYPE(a))) {
+    if (!PyTypeNum_ISBOOL(PyArray_TYPE(a))) return nullptr;
+  }
+  Watched fresh(object);
+  const auto [first, last] = by_data_.equal_range(fresh.data_);
+  for (auto it = first; it != last; ++it) {
+    Watched& w = items_[it->second];
+    if (w.fingerprint_ != fresh.fingerprint_ || w.item_ != fresh.item_) continue;
+    if (!(w.shape_ == fresh.shape_ && w.strides_ == fresh.strides_)) continue;
+    const auto owner = py::reinterpret_steal<py::object>(w.owner());
+    if (owner && owner.ptr() == owner_of(object)) return &w;
+  }
+  items_.push_back(std::move(fresh));
+  by_data_.emplace(items_.back().data_, items_.size() - 1);
+  return &items_.back();
+}
+
+void WatchedArrays::watch_all(PyObject* tree) {
+  if (PyArray_Check(tree)) {
+    watch(tree);
+  } else if (PyTuple_Check(tree) || PyList_Check(tree)) {
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(tree); ++i)
+      watch_all(PySequence_Fast_GET_ITEM(tree, i));
+  } else if (PyDict_Check(tree)) {
+    Py_ssize_t position = 0;
+    for (PyObject *key, *value; PyDict_Next(tree, &position, &key, &value);) watch_all(value);
+  }
+}
+
+// The last one is the content of now.
+Watched* WatchedArrays::find(const Array& a) {
+  Watched* found = nullptr;
+  const auto [first, last] = by_data_.equal_range(a.data());
+  for (auto it = first; it != last; ++it) {
+    Watched& w = items_[it->second];
+    if (w.covers(a) && !w.changed() && py::reinterpret_steal<py::object>(w.owner())) found = &w;
+  }
+  return found;
+}
+
+bool WatchedArrays::changed() const {
+  for (const Watched& w : items_)
+    if (w.changed()) return true;
+  return false;
+}
+
+void WatchedArrays::forget_temporaries() {
+  std::vector<Watched> kept;
+  by_data_.clear();
+  for (Watched& w : items_)
+    if (!w.is_temporary()) {
+      by_data_.emplace(w.data_, kept.size());
+      kept.push_back(std::move(w));
+    }
+  items_ = std::move(kept);
+}
+
+}  // namespace tapegrad

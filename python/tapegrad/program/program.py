@@ -1,0 +1,105 @@
+"""`tg.record`: one explicit program, for the shapes of an example, with parameters that each call
+may change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tapegrad import _core
+from tapegrad.program.function import Function
+from tapegrad.program.signature import Arguments
+from tapegrad.program.traces import Traces
+from tapegrad.transforms.outputs import name_of
+from tapegrad.transforms.recording import check_function
+
+
+class Program(Function):
+    """A function for arguments like an example, recorded. Calls take `params=` where it has some.
+
+    Arguments of other shapes or dtypes raise ValueError; a branch that goes another way is recorded
+    too, unless the program came from a file: then it raises `tg.BranchError`.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        example: tuple[Any, ...],
+        params: Any,
+        has_params: bool,
+        traces: Traces,
+    ) -> None:
+        super().__init__(f, frozenset(), traces)
+        self._has_params = has_params
+        self._params = params
+        self._count = len(example)
+        self._key = super().arguments(self._full(example, {}), {}).key
+
+    def _full(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The arguments that f is called with: the parameters come last."""
+        if not self._has_params:
+            if "params" in kwargs:
+                raise TypeError(f"{self.traces.name} was recorded without params")
+            return tuple(args)
+        return (*args, kwargs.pop("params", self._params))
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        return super()._call(*self._full(args, kwargs), **kwargs)
+
+    def arguments(self, args: Any, kwargs: dict[str, Any], differentiated: Any = ()) -> Arguments:
+        """The flattened arguments of a call; ValueError if they are not like the example."""
+        args = tuple(args)
+        if len(args) == self._count:
+            args = self._full(args, kwargs)
+        found = super().arguments(args, kwargs, differentiated)
+        if found.key != self._key:
+            raise ValueError(
+                f"{self.traces.name} was recorded for arguments of other containers, shapes, dtypes "
+                f"or constants: {_described(self._key)}, and was called with "
+                f"{_described(found.key)}; record it for these, or use tg.function"
+            )
+        return found
+
+
+def _described(key: Any) -> str:
+    return ", ".join(str(part) for part in key[1]) or "nothing"
+
+
+_NO_PARAMS = object()
+
+
+def record(
+    f: Callable[..., Any],
+    *example: Any,
+    params: Any = _NO_PARAMS,
+    on_branch: str = "rerecord",
+    without: Iterable[str] = (),
+) -> Program:
+    """Record `f` at an example of its arguments, as one program.
+
+    With `params` given, `f` is called as `f(*example, params)`; a call may pass other values of the
+    same shapes, `P(x, params=p)`, and derivatives are taken by the other arguments.
+
+    Raises what `f` raises; ValueError from calls whose arguments are not like the example.
+
+    >>> import numpy as np, tapegrad as tg
+    >>> P = tg.record(lambda x, p: np.sum(p * x**2), np.ones(3), params=np.arange(3.0))
+    >>> P(np.ones(3)), P(np.ones(3), params=np.ones(3))
+    (3.0, 3.0)
+    """
+    check_function(f, "record")
+    given = params is not _NO_PARAMS
+    traces = Traces(f, name_of(f), on_branch, without=tuple(without))
+    made = Program(f, example, params if given else None, given, traces)
+    made(*example)
+    return made
+
+
+def backends() -> list[str]:
+    """What programs can run on here: always "serial", and "openmp" where it was built in.
+
+    >>> import tapegrad as tg
+    >>> "serial" in tg.backends()
+    True
+    """
+    return ["serial", "openmp"] if _core.has_openmp() else ["serial"]

@@ -1,0 +1,107 @@
+"""A call of a `tg.function` as the transforms see it: what they would get from sweeps over a
+recording comes from programs instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tapegrad.program.signature import arguments_of, owned_by
+from tapegrad.program.trace import Failed
+from tapegrad.transforms.inputs import Argnums, Inputs, Slot
+from tapegrad.transforms.outputs import Outputs, scalar
+from tapegrad.transforms.recording import Run, one_by_one
+
+if TYPE_CHECKING:
+    from tapegrad.program.function import Function
+
+
+class Replay(Run):
+    """The part of `Run` for a function that has programs."""
+
+    __slots__ = ("_arguments", "_result", "_slots", "_trace", "_wrt")
+
+    def __init__(self, transform: str, f: Function) -> None:
+        super().__init__(transform, f)
+        self.nested = False
+
+    def __enter__(self) -> Replay:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        pass
+
+    def call(
+        self,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        argnums: Argnums,
+        has_aux: bool = False,
+        holomorphic: bool = False,
+    ) -> None:
+        """Find the trace for these arguments, recording it if there is none."""
+        self.inputs = Inputs(_slot, args, argnums, self.transform)
+        if holomorphic:
+            self.check_complex()
+        traces = self.f.traces  # type: ignore[attr-defined]
+        positions = self.inputs.positions()
+        self._arguments = self.f.arguments(args, kwargs, positions)  # type: ignore[attr-defined]
+        self._trace, values = traces.run(self._arguments, "value", ())
+        self._wrt = tuple(i for n in positions for i in owned_by(self._arguments, n))
+        result = self._trace.result
+        slots = [Slot(k, *meta) for k, meta in enumerate(self._trace.recording.outputs)]
+        self._slots, self._result = result.filled(slots), result.filled(values)
+        self.value, self.aux = self._slots, None
+        if has_aux:
+            self.value, _ = self.split(self._slots)
+            self._result, self.aux = self.split(self._result)
+
+    def finish(self) -> None:
+        """The plain result, for the caller."""
+        self.value = self._result
+
+    def hold_open(self) -> None:
+        """Programs stay."""
+
+    def numbers(self) -> int:
+        """A program takes its directions one after the other."""
+        return 1
+
+    def adjoint(self, outputs: list[Any], seeds: list[Any], directions: int = 0) -> list[Any]:
+        """The adjoints of the inputs, from cotangents for the outputs."""
+        if not outputs:
+            lanes = (directions,) if directions else ()
+            return [np.zeros(lanes + v.shape, v.dtype) for v in self.inputs.variables]
+        return self._run("pullback", outputs, seeds, directions)
+
+    def tangent(self, seeds: list[Any], outputs: list[Any], directions: int = 0) -> list[Any]:
+        """The tangents of the outputs, from tangents for the inputs."""
+        return self._run("pushforward", outputs, seeds, directions) if outputs else []
+
+    def second_order(
+        self, outputs: list[Any], tangents: list[Any], directions: int = 0
+    ) -> list[Any]:
+        """The derivative of the gradient of the one output in the direction of the tangents."""
+        if not outputs:
+            return self.adjoint([], [], directions)
+        return self._run("hvp", outputs, tangents, directions)
+
+    def _run(
+        self, kind: str, outputs: list[Any], seeds: list[Any], directions: int
+    ) -> list[Any]:
+        of = tuple(slot.index for slot in outputs)
+
+        def once(seeds: list[Any]) -> list[Any]:
+            inputs = [*self._arguments.dynamic, *seeds]
+            found = self._trace.run(kind, self._wrt, inputs, of=of)
+            assert not isinstance(found, Failed), "the trace held for these arguments"
+            return found
+
+        return one_by_one(once, seeds, directions) if directions else once(seeds)
+
+
+def _slot(value: Any) -> Slot:
+    array = np.asarray(value)
+    return Slot(-1, array.shape, array.dtype)

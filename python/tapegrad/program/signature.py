@@ -1,0 +1,127 @@
+"""What a program is recorded for: the containers, shapes and dtypes of the arguments, and the values
+of those that are no numbers. Calls with equal signatures share programs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tapegrad.pytree import Structure, flatten
+from tapegrad.transforms.inputs import Variable
+
+ndarray = np.ndarray
+_NUMBERS = (float, complex, np.floating, np.complexfloating)
+
+
+class Arguments(NamedTuple):
+    """The arguments of one call, flattened: `dynamic` are the inputs of a program."""
+
+    key: Hashable
+    dynamic: list[Any]
+    leaves: list[Any]
+    places: list[int]  # of the dynamic leaves among the leaves
+    structure: Structure
+
+
+def arguments_of(
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    static: frozenset[int | str] = frozenset(),
+    differentiated: Sequence[int] = (),
+) -> Arguments:
+    """Flattened arguments and their signature.
+
+    Numbers with a fraction and arrays are inputs; Python integers, bools, strings and other objects
+    belong to the signature by value, as does every argument in `static`. Integers among the
+    `differentiated` positions are inputs too.
+    """
+    leaves, structure = flatten((tuple(args), kwargs))
+    dynamic: list[Any] = []
+    places: list[int] = []
+    parts: list[Hashable] = []
+    owners = _owners(structure)
+    for k, leaf in enumerate(leaves):
+        owner = owners[k]
+        if owner not in static:
+            if owner in differentiated and isinstance(leaf, (int, np.integer)):
+                leaf = float(leaf)
+            part = _dynamic_part(leaf)
+            if part is not None:
+                parts.append(part)
+                dynamic.append(leaf)
+                places.append(k)
+                continue
+        parts.append(_static_part(leaf))
+    return Arguments((_shape_of(structure), tuple(parts)), dynamic, leaves, places, structure)
+
+
+def _dynamic_part(leaf: Any) -> Hashable:
+    if isinstance(leaf, ndarray):
+        return (leaf.shape, leaf.dtype.char) if leaf.dtype.kind in "fciub" else None
+    if isinstance(leaf, _NUMBERS) or type(leaf) is Variable:
+        return ((), "G" if isinstance(leaf, (complex, np.complexfloating)) else type(leaf))
+    return None
+
+
+class _ByIdentity:
+    """An object without a hash, equal to itself only; kept alive, so that its id stays its own."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _static_part(leaf: Any) -> Hashable:
+    try:
+        hash(leaf)
+    except TypeError:
+        return _ByIdentity(leaf)
+    return (type(leaf), leaf)
+
+
+def _owners(structure: Structure) -> list[int | str]:
+    """For each leaf the argument it belongs to: a position or a keyword."""
+    positional, keywords = structure.children
+    owners: list[int | str] = []
+    for i, child in enumerate(positional.children):
+        owners += [i] * child.size
+    for name, child in zip(keywords.meta, keywords.children, strict=True):
+        owners += [name] * child.size
+    return owners
+
+
+def _shape_of(structure: Structure) -> Hashable:
+    """The structure as something that can be compared and hashed."""
+    if structure.container is None:
+        return None
+    meta = structure.meta
+    try:
+        hash(meta)
+    except TypeError:
+        meta = _ByIdentity(meta)
+    return (structure.cls, meta, *map(_shape_of, structure.children))
+
+
+def owned_by(arguments: Arguments, argnum: int) -> list[int]:
+    """Positions among the dynamic leaves of those that belong to a positional argument."""
+    owners = _owners(arguments.structure)
+    return [i for i, place in enumerate(arguments.places) if owners[place] == argnum]
+
+
+def is_plain(arguments: Arguments) -> bool:
+    """Positional float64 arrays and floats only: what a FastCall takes."""
+    positional, keywords = arguments.structure.children
+    return (
+        not keywords.children
+        and len(positional.children) == len(arguments.dynamic) == len(arguments.leaves)
+        and all(type(leaf) is float or type(leaf) is ndarray for leaf in arguments.leaves)
+    )

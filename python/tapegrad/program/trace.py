@@ -1,0 +1,171 @@
+"""One recording of a user's function, for one way through its branches, and the programs made of it:
+the function itself and its derivatives, each on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tapegrad import _core
+from tapegrad.program.signature import Arguments
+from tapegrad.pytree import LEAF, Structure, flatten
+from tapegrad.transforms.inputs import Variable
+
+
+class Result(NamedTuple):
+    """How the result of the function is put together again."""
+
+    structure: Structure
+    leaves: list[Any]  # constants; None where a program computes the leaf
+    computed: list[int]  # positions of the leaves that are outputs of the program
+
+    def filled(self, values: Sequence[Any]) -> Any:
+        leaves = [leaf.copy() if type(leaf) is np.ndarray else leaf for leaf in self.leaves]
+        for place, value in zip(self.computed, values, strict=True):
+            leaves[place] = value
+        return self.structure.unflatten(leaves)
+
+
+class Failed(NamedTuple):
+    """A replay whose guard number `guard` does not hold."""
+
+    guard: int
+
+
+class Trace:
+    """A recording with its guards, and its programs by kind of derivative."""
+
+    def __init__(
+        self,
+        recording: _core.Recording,
+        result: Result,
+        captured: _core.Captured | None,
+        without: tuple[str, ...],
+    ) -> None:
+        self.recording = recording
+        self.result = result
+        self.captured = captured
+        self.without = without
+        self.guards: list[tuple[bytes, str, int]] = [
+            (np.asarray(value).tobytes(), file, line) for value, file, line in recording.guards
+        ]
+        self._programs: dict[tuple[str, tuple[int, ...], tuple[int, ...]], _core.Executable] = {}
+
+    def is_stale(self) -> bool:
+        """An array that the recording had read was changed in place since."""
+        return self.captured is not None and self.captured.changed()
+
+    def program(
+        self, kind: str, wrt: tuple[int, ...] = (), of: tuple[int, ...] = ()
+    ) -> _core.Executable:
+        """The executable of a kind of derivative of the outputs `of` (none: all), by the inputs.
+
+        It computes, for `value` the outputs; for `gradient` the outputs and the derivatives of the
+        only one; for `tangent` the outputs and their tangents; for `pullback`, `pushforward` and
+        `hvp` the derivatives alone.
+        """
+        key = (kind, wrt, of)
+        found = self._programs.get(key)
+        if found is None:
+            recording = self.recording.select(list(of)) if of else self.recording
+            made = _MAKERS[kind](recording, list(wrt), list(self.without))
+            found = self._programs[key] = made.compile(list(self.without))
+        return found
+
+    def is_number(self) -> bool:
+        """The function returns one float64 number or array that depends on its arguments."""
+        if self.result.structure is not LEAF or not self.result.computed:
+            return False
+        ((_, dtype),) = self.recording.outputs
+        return bool(dtype == np.float64)
+
+    def has_gradient(self) -> bool:
+        """The function returns one real number that depends on its arguments."""
+        if self.result.structure is not LEAF or not self.result.computed:
+            return False
+        ((shape, dtype),) = self.recording.outputs
+        return shape == () and dtype.kind == "f"
+
+    def nbytes(self) -> int:
+        """Bytes of the recording and of the programs made so far."""
+        programs = sum(program.stats()["bytes"] for program in self._programs.values())
+        return self.recording.nbytes + int(programs)
+
+    def run(
+        self,
+        kind: str,
+        wrt: tuple[int, ...],
+        inputs: Sequence[Any],
+        out: Sequence[Any] | None = None,
+        threads: int = 1,
+        of: tuple[int, ...] = (),
+    ) -> list[Any] | Failed:
+        """What a program computes from these inputs, or which guard does not hold there."""
+        found = self.program(kind, wrt, of).run(inputs, out, threads)
+        return Failed(found) if type(found) is int else found
+
+
+def _tail(recording: _core.Recording, count: int) -> _core.Recording:
+    total = len(recording.outputs)
+    return recording.select(list(range(total - count, total)))
+
+
+def _value(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
+    return r.derive("value", [], without)
+
+
+def _gradient(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
+    return r.derive("gradient", wrt, without)
+
+
+def _tangent(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
+    return r.derive("tangent", wrt, without)
+
+
+def _pullback(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
+    return _tail(r.derive("adjoint", wrt, without), len(wrt))
+
+
+def _pushforward(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
+    return _tail(r.derive("tangent", wrt, without), len(r.outputs))
+
+
+def _hvp(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
+    gradient = _tail(r.derive("gradient", wrt, without), len(wrt))
+    return _tail(gradient.derive("tangent", wrt, without), len(wrt))
+
+
+_MAKERS: dict[str, Callable[[_core.Recording, list[int], list[str]], _core.Recording]] = {
+    "value": _value,
+    "gradient": _gradient,
+    "tangent": _tangent,
+    "pullback": _pullback,
+    "pushforward": _pushforward,
+    "hvp": _hvp,
+}
+
+
+def record_trace(
+    f: Callable[..., Any], arguments: Arguments, without: tuple[str, ...]
+) -> tuple[Trace, Any]:
+    """Run `f` once, recorded: its trace, and what it returned as plain values."""
+    tape = _core.Tape.enter(program=True)
+    try:
+        inputs = [tape.input(leaf, keep_dtype=True) for leaf in arguments.dynamic]
+        leaves = list(arguments.leaves)
+        for place, variable in zip(arguments.places, inputs, strict=True):
+            leaves[place] = _core.copy(variable)
+        args, kwargs = arguments.structure.unflatten(leaves)
+        found, structure = flatten(f(*args, **kwargs))
+        values = [_core.peek(leaf) for leaf in found]
+        computed = [k for k, leaf in enumerate(found) if type(leaf) is Variable and leaf.recorded]
+        outputs = [found[k] for k in computed]
+        constants = [None if k in set(computed) else value for k, value in enumerate(values)]
+        recording, captured = _core.finish_recording(inputs, outputs)
+    finally:
+        tape.leave()
+    result = Result(structure, constants, computed)
+    own = [value.copy() if type(value) is np.ndarray else value for value in values]
+    return Trace(recording, result, captured, without), structure.unflatten(own)
