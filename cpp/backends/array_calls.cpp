@@ -113,8 +113,8 @@ struct Folding {
     for (std::intptr_t i = 0; i < *n; ++i)
       at<Acc>(p, s, 1, i) = join(at<Acc>(p, s, 1, i), at<Acc>(p, s, 0, i));
   }
-  static constexpr FoldLoops loops{dtype_of<Acc>(), sizeof(Cascade), reset,  reset_cascade, flush,
-                                   finish,          row,             column, merge};
+  static constexpr FoldLoops loops{
+      dtype_of<Acc>(), sizeof(Cascade), reset, reset_cascade, flush, finish, row, column, merge};
 };
 
 template <class In>

@@ -11,17 +11,17 @@ namespace tapegrad {
 Loop conversion_loop(const MicroOp& op);
 Loop copy_loop(DType dtype);
 
-// A reduction. Along a row it goes on in `lanes`, numbers that are folded side by side; from time to
-// time these are folded into one, and what comes out of that is summed pairwise (the cascade), so
-// that the error grows with the logarithm of the number of elements.
+// A reduction. Along a row it goes on in `lanes`, numbers that are folded side by side; from time
+// to time these are folded into one, and what comes out of that is summed pairwise (the cascade),
+// so that the error grows with the logarithm of the number of elements.
 struct FoldLoops {
-  DType result;               // of lanes and output
+  DType result;  // of lanes and output
   std::int64_t cascade_bytes;
   void (*reset)(char* lanes, std::int64_t n);
   void (*reset_cascade)(char* cascade);
   void (*flush)(char* lanes, std::int64_t n, char* cascade);  // and resets the lanes
   void (*finish)(char* cascade, char* out);  // folds into `out`, and resets the cascade
-  Loop row;     // arguments: x, one lane
+  Loop row;                                  // arguments: x, one lane
   Loop column;  // arguments: x, out: folds each element into that of `out`
   Loop merge;   // the same for x of the result's dtype
 };

@@ -126,8 +126,8 @@ std::optional<Kind> Compiler::kind_now(const Item& item, Kind current) const {
     return Kind::calls;
   }
   const bool here = value.segment == static_cast<int>(kinds_.size()) && current != Kind::calls;
-  const bool strided_mask = value.dtype == DType::b8 &&
-                            code_.lies[group_.loads.size() + item.index] != Lie::contiguous;
+  const bool strided_mask =
+      value.dtype == DType::b8 && code_.lies[group_.loads.size() + item.index] != Lie::contiguous;
   return here && !strided_mask ? current : Kind::calls;
 }
 
@@ -253,8 +253,8 @@ void Compiler::write_code() {
     if (kind == Kind::calls) {
       for (const Item& item : items) write_call(item);
     } else {
-      const SegmentSource source{context_, values_, same_, code_.lies, code_.lanes,
-                                 code_.first_tile};
+      const SegmentSource source{context_,   values_,     same_,
+                                 code_.lies, code_.lanes, code_.first_tile};
       tiles = std::max(tiles, TileWriter(source, code_.instructions).write(items));
     }
     s.last = size();
@@ -263,8 +263,8 @@ void Compiler::write_code() {
   for (std::size_t k = 0; k < tiles; ++k) add_stream(Stream::Kind::tile, 0);
 }
 
-// One machine segment may run along the whole row; several share blocks that stay in the first-level
-// cache, and sums want to be taken from their lanes now and then.
+// One machine segment may run along the whole row; several share blocks that stay in the
+// first-level cache, and sums want to be taken from their lanes now and then.
 void Compiler::choose_block() {
   constexpr std::int64_t kCache = 24 * 1024, kMost = 1024, kUnit = 128;
   std::int64_t item = 0;
@@ -282,7 +282,8 @@ void Compiler::lay_out_scratch() {
   for (Stream& s : code_.streams) {
     if (s.kind == Stream::Kind::constant) continue;
     s.offset = code_.scratch;
-    const std::int64_t bytes = s.kind == Stream::Kind::block ? s.stride * code_.block : context_.tile_bytes;
+    const std::int64_t bytes =
+        s.kind == Stream::Kind::block ? s.stride * code_.block : context_.tile_bytes;
     code_.scratch += (bytes + 63) / 64 * 64;
   }
 }

@@ -95,24 +95,26 @@ void merge_axes(Domain& d) {
 }
 
 // Cycles, about, of running with this axis innermost: whole tiles, element by element where the
-// memory is strided, and the bookkeeping of a row.
+// memory is strided, and the bookkeeping of a row and of the sums that end with it.
 double cost_along(const Domain& d, std::size_t axis, std::size_t ops) {
-  constexpr double kTile = 64, kOp = 6, kNear = 1, kFar = 3, kRow = 60;
-  double tile = kOp * static_cast<double>(ops);
-  for (const Access& a : d.accesses) {
+  constexpr double kTile = 64, kOp = 6, kNear = 1, kFar = 3, kRow = 60, kSum = 150;
+  double tile = kOp * static_cast<double>(ops), row = kRow;
+  for (std::size_t k = 0; k < d.accesses.size(); ++k) {
+    const Access& a = d.accesses[k];
+    if (k >= d.loads && a.strides[axis] == 0) row += kSum;
     const std::int64_t stride = std::abs(a.strides[axis]);
     if (a.strides[axis] != itemsize(a.dtype) && stride != 0)
       tile += kTile * (stride < 64 ? kNear : kFar);
   }
   const auto n = static_cast<double>(d.shape[axis]);
   const double rows = static_cast<double>(d.shape.product()) / n;
-  return rows * (std::ceil(n / kTile) * tile + kRow);
+  return rows * (std::ceil(n / kTile) * tile + row);
 }
 
 }  // namespace
 
 Domain domain_of(const Group& group) {
-  Domain d{group.shape, group.loads};
+  Domain d{group.shape, group.loads, group.loads.size()};
   for (auto& s : group.stores) d.accesses.push_back(s.out);
   for (auto& r : group.reductions) d.accesses.push_back(r.out);
   return d;

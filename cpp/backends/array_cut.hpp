@@ -12,6 +12,7 @@ inline constexpr BufferId kZeros = 0xffffffffu, kScratch = 0xfffffffeu;
 struct Domain {
   Dims shape;
   std::vector<Access> accesses;  // the loads, then the stores, then the reductions
+  std::size_t loads = 0;
 };
 
 Domain domain_of(const Group& group);

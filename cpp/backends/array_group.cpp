@@ -2,6 +2,7 @@
 #include "backends/array_group.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/iterate.hpp"
 
@@ -61,6 +62,10 @@ class BoxRun {
   void flush();
   void finish(bool of_row);
   bool next_row(std::size_t outer);
+  std::int64_t lanes_used(const Result& r) const {  // a power of two
+    const auto n = static_cast<std::uint64_t>(std::min(box_.shape.back(), r.lanes));
+    return static_cast<std::int64_t>(std::bit_ceil(n));
+  }
 
   const PreparedGroup& group_;
   const Box& box_;
@@ -153,7 +158,7 @@ void BoxRun::flush() {
   char* cascade = cascades_;
   for (std::size_t k = 0; k < group_.results.size(); ++k) {
     const Result& r = group_.results[k];
-    if (code_.lanes[k] != kNoStream) r.loops->flush(row_[code_.lanes[k]], r.lanes, cascade);
+    if (code_.lanes[k] != kNoStream) r.loops->flush(row_[code_.lanes[k]], lanes_used(r), cascade);
     cascade += rounded(r.loops->cascade_bytes);
   }
 }
@@ -199,9 +204,10 @@ void merge_partials(const Result& r, char* const* buffers, char* scratch, std::s
   const Dims dense = Array::contiguous_strides(r.shape, itemsize(r.loops->result));
   for (std::size_t part = 1; part < parts && r.bytes; ++part) {
     char* partial = scratch + r.partial + static_cast<std::int64_t>(part - 1) * r.bytes;
-    for_each_run<2>(
-        r.shape, {Walker{partial, dense}, out},
-        [&](char** p, std::intptr_t n, const std::intptr_t* s) { r.loops->merge(p, &n, s, nullptr); });
+    for_each_run<2>(r.shape, {Walker{partial, dense}, out},
+                    [&](char** p, std::intptr_t n, const std::intptr_t* s) {
+                      r.loops->merge(p, &n, s, nullptr);
+                    });
   }
 }
 

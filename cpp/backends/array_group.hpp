@@ -18,8 +18,8 @@ struct PrepareOptions {
 struct PreparedGroup {
   struct Box {
     std::uint32_t code;
-    Dims shape;                  // the last axis is the row
-    std::vector<Place> places;   // of the accesses
+    Dims shape;                         // the last axis is the row
+    std::vector<Place> places;          // of the accesses
     std::vector<std::int64_t> strides;  // [outer axis][access], in bytes
     std::vector<std::int64_t> along;    // the row: of all streams of the code
     std::vector<bool> each_row;  // of the reductions: the result is another one in the next row
@@ -28,8 +28,8 @@ struct PreparedGroup {
     const FoldLoops* loops;
     std::int64_t lanes;
     Place place;
-    Dims shape, strides;    // of the axes that are kept
-    std::int64_t partial;   // offset of the first part's partial results in the scratch memory,
+    Dims shape, strides;     // of the axes that are kept
+    std::int64_t partial;    // offset of the first part's partial results in the scratch memory,
     std::int64_t bytes = 0;  // and bytes of a part's; 0: parts write into the result itself
   };
   const machine::Machine* machine;
@@ -48,9 +48,9 @@ PreparedGroup prepare(const Group& group, const PrepareOptions& options = {});
 // Of the memory, aligned to 64 bytes, that a run needs for itself.
 std::size_t scratch_bytes(const PreparedGroup& group);
 
-// Runs with up to `threads` threads where OpenMP is there. Allocates nothing. The store of a computed
-// value may overlap a load if both walk the same elements in the same order; else the memory of
-// stores and reductions must be apart from that of everything else.
+// Runs with up to `threads` threads where OpenMP is there. Allocates nothing. The store of a
+// computed value may overlap a load if both walk the same elements in the same order; else the
+// memory of stores and reductions must be apart from that of everything else.
 void run_group(const PreparedGroup& group, char* const* buffers, char* scratch, int threads = 1);
 
 }  // namespace tapegrad

@@ -52,7 +52,7 @@ constexpr Row kOfNumbers[] = {
     binary_row(Op::greater_equal, Binary::greater_equal),
     binary_row(Op::less, Binary::greater, true),
     binary_row(Op::less_equal, Binary::greater_equal, true),
-    binary_row(Op::square, Binary::multiply),     // of one operand: twice the same
+    binary_row(Op::square, Binary::multiply),  // of one operand: twice the same
     binary_row(Op::isnan, Binary::not_equal),
     unary_row(Op::negative, Unary::negative),
     unary_row(Op::sqrt, Unary::sqrt),
@@ -65,10 +65,8 @@ constexpr Row kOfNumbers[] = {
     {Op::conjugate, Lowered::Kind::same, {}, {}, false},
 };
 constexpr Row kOfMasks[] = {
-    binary_row(Op::logical_and, Binary::both),
-    binary_row(Op::logical_or, Binary::either),
-    binary_row(Op::logical_xor, Binary::differ),
-    binary_row(Op::not_equal, Binary::differ),
+    binary_row(Op::logical_and, Binary::both),   binary_row(Op::logical_or, Binary::either),
+    binary_row(Op::logical_xor, Binary::differ), binary_row(Op::not_equal, Binary::differ),
     unary_row(Op::logical_not, Unary::invert),
 };
 
@@ -112,7 +110,7 @@ Lowered lower(const MicroOp& op) {
     lower_cast(op, l);
   } else if (op.op == Op::where) {
     if (is_number(op.dtype)) l.kind = Lowered::Kind::where;
-  } else if (const Row* row = op.dtype == DType::b8      ? find(kOfMasks, op.op)
+  } else if (const Row* row = op.dtype == DType::b8 ? find(kOfMasks, op.op)
                               : is_number(op.dtype) ? find(kOfNumbers, op.op)
                                                     : nullptr) {
     l.kind = row->kind;

@@ -18,9 +18,20 @@ struct Instruction {
 // Ops on two values. Ties of maximum and minimum give the second one, as the x86 instructions do.
 // Comparisons give masks: all bits of a lane, or none.
 enum class Binary : std::uint8_t {
-  add, multiply, equal, not_equal,  // commutative: the forms va, ua and uv are not there
-  both, either, differ,             // of masks, commutative; there are no repeated masks
-  subtract, divide, scale, maximum, minimum, greater, greater_equal,
+  add,
+  multiply,
+  equal,
+  not_equal,  // commutative: the forms va, ua and uv are not there
+  both,
+  either,
+  differ,  // of masks, commutative; there are no repeated masks
+  subtract,
+  divide,
+  scale,
+  maximum,
+  minimum,
+  greater,
+  greater_equal,
   count
 };
 // Where the two values are: the accumulator (a), a tile in memory (v), one repeated number (u).
@@ -31,7 +42,14 @@ constexpr bool is_commutative(Binary op) { return op <= Binary::differ; }
 // On the accumulator, or on a tile in memory. `number` makes 1 and 0 of a mask, `truth` a mask of a
 // number, `invert` is a mask's other half.
 enum class Unary : std::uint8_t {
-  negative, sqrt, reciprocal, absolute, sign, number, truth, invert,
+  negative,
+  sqrt,
+  reciprocal,
+  absolute,
+  sign,
+  number,
+  truth,
+  invert,
   count
 };
 
@@ -44,7 +62,14 @@ enum class Move : std::uint8_t {
   gather,      // tile b = strided array a
   scatter,     // strided array a = tile b
   // where(condition, x, y): a, v and u as above, in this order
-  where_avv, where_avu, where_auv, where_auu, where_vav, where_vau, where_vva, where_vua,
+  where_avv,
+  where_avu,
+  where_auv,
+  where_auu,
+  where_vav,
+  where_vau,
+  where_vva,
+  where_vua,
   end,
   count
 };

@@ -47,8 +47,7 @@ struct Lanes<float> {
 
   static __m256i first(std::int64_t n) {
     const int count = n < 0 ? 0 : n > width ? width : static_cast<int>(n);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count),
-                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
   static V load(const char* p) { return _mm256_loadu_ps(reinterpret_cast<const float*>(p)); }
   static void store(char* p, V v) { _mm256_storeu_ps(reinterpret_cast<float*>(p), v); }

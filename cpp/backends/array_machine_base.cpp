@@ -1,5 +1,5 @@
-// The tile machine for every processor: GNU vectors of 16 bytes (SSE2, NEON and the like), or single
-// numbers where the compiler has no vectors. Chooses the machine to run.
+// The tile machine for every processor: GNU vectors of 16 bytes (SSE2, NEON and the like), or
+// single numbers where the compiler has no vectors. Chooses the machine to run.
 #include "backends/array_machine.hpp"
 
 #include <bit>

@@ -22,8 +22,7 @@ std::pair<std::int64_t, std::int64_t> extent_of(const Access& a, const Dims& sha
     for (const Access::Window& w : a.windows)
       if (w.axis == axis) {
         first = w.edge == Access::Edge::wrap ? 0 : std::max<std::int64_t>(w.shift, 0);
-        last = w.edge == Access::Edge::wrap ? w.extent - 1
-                                            : std::min(w.extent - 1, last + w.shift);
+        last = w.edge == Access::Edge::wrap ? w.extent - 1 : std::min(w.extent - 1, last + w.shift);
       }
     low += std::min(first * a.strides[axis], last * a.strides[axis]);
     high += std::max(first * a.strides[axis], last * a.strides[axis]);
@@ -47,8 +46,7 @@ std::vector<std::vector<Register>> overlaps_of(const Group& group) {
 
 Result result_of(const Reduction& r, DType dtype, const Dims& shape, std::int64_t tile_bytes) {
   Result result{&fold_loops(r.op, dtype), 1, r.out.place, {}, {}, 0};
-  if (dtype == DType::f64 || dtype == DType::f32)
-    result.lanes = tile_bytes / itemsize(dtype);
+  if (dtype == DType::f64 || dtype == DType::f32) result.lanes = tile_bytes / itemsize(dtype);
   for (std::size_t axis = 0; axis < shape.size(); ++axis)
     if (r.out.strides[axis] != 0) {
       result.shape.push_back(shape[axis]);

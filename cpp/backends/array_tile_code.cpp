@@ -21,8 +21,7 @@ void TileWriter::emit(std::uint16_t code, StreamId a, StreamId b, StreamId c) {
 }
 
 StreamId TileWriter::take_tile() {
-  if (free_tiles_.empty())
-    return static_cast<StreamId>(source_.first_tile + tiles_++);
+  if (free_tiles_.empty()) return static_cast<StreamId>(source_.first_tile + tiles_++);
   const StreamId tile = free_tiles_.back();
   free_tiles_.pop_back();
   return tile;
@@ -69,7 +68,8 @@ TileWriter::Spot TileWriter::spot(Register v) const {
   return {};
 }
 
-// Keeps what the accumulator holds, if anybody but the next op still reads it and it is nowhere else.
+// Keeps what the accumulator holds, if anybody but the next op still reads it and it is nowhere
+// else.
 void TileWriter::spare_accumulator(const Register* consumed, int count) {
   if (!held_) return;
   const Register v = *held_;
@@ -103,9 +103,8 @@ void TileWriter::make(Register v) {
 void TileWriter::make_operands(const Lowered& op) {
   Register order[3];
   std::copy_n(op.in, op.arity, order);
-  std::stable_sort(order, order + op.arity, [&](Register a, Register b) {
-    return states_[a].depth > states_[b].depth;
-  });
+  std::stable_sort(order, order + op.arity,
+                   [&](Register a, Register b) { return states_[a].depth > states_[b].depth; });
   if (op.kind == Lowered::Kind::where)  // the condition last
     std::stable_partition(order, order + 3, [&](Register v) { return v != op.in[0]; });
   for (int k = 0; k < op.arity; ++k) make(order[k]);

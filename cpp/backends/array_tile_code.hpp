@@ -18,18 +18,18 @@ struct Item {
 // What is known of a register when code is written.
 struct Value {
   DType dtype = DType::f64;
-  bool defined = false;             // by an op; else a load or a constant
+  bool defined = false;  // by an op; else a load or a constant
   Lowered op;
-  int segment = -1;                 // of the op
-  bool outside = false;             // read in other segments, or by calls
-  StreamId home = kNoStream;        // where it lies in memory, if it does
-  Lie lie = Lie::contiguous;        // of the home
+  int segment = -1;           // of the op
+  bool outside = false;       // read in other segments, or by calls
+  StreamId home = kNoStream;  // where it lies in memory, if it does
+  Lie lie = Lie::contiguous;  // of the home
 };
 
 struct SegmentSource {
   const CodeContext& context;
   std::vector<Value>& values;
-  std::vector<Register>& same;      // of each register: the one that holds its value
+  std::vector<Register>& same;  // of each register: the one that holds its value
   const std::vector<Lie>& lies;
   const std::vector<StreamId>& lanes;
   StreamId first_tile;
@@ -51,7 +51,7 @@ class TileWriter {
   struct State {
     int uses = 0;  // items of the segment that still read it
     int depth = 0;
-    bool delayed = false;          // computed when its only reader needs it
+    bool delayed = false;  // computed when its only reader needs it
     StreamId tile = kNoStream;
   };
 

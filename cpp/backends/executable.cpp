@@ -1,8 +1,10 @@
 // The serial and OpenMP way to run a plan: its steps, one after the other.
 #include "backends/executable.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "backends/scalar.hpp"
 #include "base/copy.hpp"
@@ -155,14 +157,17 @@ std::int64_t Executable::first_failure(const Workspace& w) const {
   return kAllHold;
 }
 
-std::int64_t Executable::run(const void* const* inputs, void* const* outputs, int threads) const {
-  struct Held {
-    const Executable& of;
-    Workspace* workspace;
-    ~Held() { of.release(workspace); }
-  };
-  const Held held{*this, acquire()};
-  Workspace& w = *held.workspace;
+// Gives the workspace back when the call ends.
+struct Executable::Held {
+  const Executable& of;
+  Workspace* workspace;
+  explicit Held(const Executable& of) : of(of), workspace(of.acquire()) {}
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() { of.release(workspace); }
+};
+
+void Executable::begin(Workspace& w, const void* const* inputs, void* const* outputs) const {
   for (std::size_t k = 0; k < plan_.inputs.size(); ++k)
     w.buffers[plan_.input_buffer(k)] = static_cast<char*>(const_cast<void*>(inputs[k]));
   for (std::size_t k = 0; k < plan_.outputs.size(); ++k)
@@ -170,21 +175,48 @@ std::int64_t Executable::run(const void* const* inputs, void* const* outputs, in
   for (auto& c : plan_.copied_inputs)
     std::memcpy(w.arena.get() + c.to.place.offset, inputs[c.input],
                 static_cast<std::size_t>(c.to.shape.product() * itemsize(c.to.dtype)));
+}
+
+void Executable::run_step(const Plan::Step& step, Workspace& w, int threads) const {
   char* const* buffers = w.buffers.data();
-  for (const Plan::Step& step : plan_.steps) {
-    switch (step.kind) {
-      case Plan::Kind::group:
-        run_group(groups_[step.index], buffers, w.scratch.get(), threads);
-        break;
-      case Plan::Kind::scalars:
-        run_scalars(plan_.scalars[step.index], reinterpret_cast<double*>(w.arena.get()));
-        break;
-      case Plan::Kind::op: call(plan_.ops[step.index], w.operands[step.index], buffers); break;
-    }
+  switch (step.kind) {
+    case Plan::Kind::group:
+      run_group(groups_[step.index], buffers, w.scratch.get(), threads);
+      break;
+    case Plan::Kind::scalars:
+      run_scalars(plan_.scalars[step.index], reinterpret_cast<double*>(w.arena.get()));
+      break;
+    case Plan::Kind::op: call(plan_.ops[step.index], w.operands[step.index], buffers); break;
   }
+}
+
+std::int64_t Executable::run(const void* const* inputs, void* const* outputs, int threads) const {
+  const Held held(*this);
+  Workspace& w = *held.workspace;
+  begin(w, inputs, outputs);
+  for (const Plan::Step& step : plan_.steps) run_step(step, w, threads);
   const std::int64_t failed = first_failure(w);
   if (failed == kAllHold) finish_outputs(w, outputs);
   return failed;
+}
+
+std::vector<double> Executable::profile(const void* const* inputs, void* const* outputs,
+                                        int repeats) const {
+  using Clock = std::chrono::steady_clock;
+  const Held held(*this);
+  Workspace& w = *held.workspace;
+  std::vector<double> seconds(plan_.steps.size(), std::numeric_limits<double>::infinity());
+  for (int k = 0; k < repeats; ++k) {
+    begin(w, inputs, outputs);
+    auto before = Clock::now();
+    for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
+      run_step(plan_.steps[s], w, 1);
+      const auto after = Clock::now();
+      seconds[s] = std::min(seconds[s], std::chrono::duration<double>(after - before).count());
+      before = after;
+    }
+  }
+  return seconds;
 }
 
 std::size_t Executable::bytes() const {

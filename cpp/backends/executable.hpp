@@ -22,6 +22,8 @@ class Executable {
   // Inputs and outputs: contiguous arrays of the plan's shapes and dtypes. Returns kAllHold, or the
   // index of the first guard that does not hold: the outputs mean nothing then.
   std::int64_t run(const void* const* inputs, void* const* outputs, int threads = 1) const;
+  // The shortest time that each step of the plan took in so many runs, in seconds.
+  std::vector<double> profile(const void* const* inputs, void* const* outputs, int repeats) const;
 
   const Plan& plan() const { return plan_; }
   // Long enough that other threads should get the interpreter lock meanwhile.
@@ -31,9 +33,12 @@ class Executable {
 
  private:
   struct Workspace;
+  struct Held;
   std::unique_ptr<Workspace> make_workspace() const;
   Workspace* acquire() const;
   void release(Workspace* workspace) const;
+  void begin(Workspace& w, const void* const* inputs, void* const* outputs) const;
+  void run_step(const Plan::Step& step, Workspace& w, int threads) const;
   void call(const OpCall& op, std::span<Array> operands, char* const* buffers) const;
   void finish_outputs(const Workspace& w, void* const* outputs) const;
   std::int64_t first_failure(const Workspace& w) const;

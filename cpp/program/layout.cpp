@@ -69,8 +69,37 @@ void Layout::place_outputs(Plan& plan) {
   }
 }
 
+// An operand that nobody reads after step s and whose memory the result may be written into: the
+// base of an update, or an array that a group walks in the same order as the result.
+Operand Layout::taken_over(NodeId id, std::uint32_t s, const std::vector<NodeId>& dying) const {
+  if (!passes_.reuse) return kNoOperand;
+  const Node& n = tape_[id];
+  auto fits = [&](Operand root) {
+    if (is_constant(root) || !placed_[root] || places_[root].buffer != Plan::kWorkspace)
+      return false;
+    const NodeKind kind = schedule_.kinds[root];
+    return kind != NodeKind::leaf && kind != NodeKind::view && schedule_.last[root] == s &&
+           std::find(dying.begin(), dying.end(), root) != dying.end() &&
+           bytes_of(tape_.meta(root)) == bytes_of(tape_.meta(id)) &&
+           tape_.meta(root).dtype == n.dtype;
+  };
+  if (kind_of(n.op) == OpKind::structured && rules_of(n.op).update) {
+    for (int i = 1; i < tape_.operand_count(n); ++i) {
+      const Operand o = tape_.operand(n, i);
+      if (!is_constant(o) && schedule_.root(o) == n.a) return kNoOperand;
+    }
+    return fits(n.a) ? n.a : kNoOperand;
+  }
+  if (schedule_.kinds[id] != NodeKind::fused) return kNoOperand;
+  for (NodeId root : dying)
+    if (schedule_.ends_in_order[root] && tape_.meta(root).shape == tape_.meta(id).shape &&
+        schedule_.step_of[root] != s && fits(root))
+      return root;
+  return kNoOperand;
+}
+
 // First fit over what is free when a step begins. What a step reads last is free after the step, so
-// results never share memory with operands, but for updates that write into their base.
+// results share no memory with operands but where `taken_over` says so.
 void Layout::place_results() {
   std::vector<std::vector<NodeId>> born(schedule_.steps.size()), dying(schedule_.steps.size() + 1);
   for (NodeId id = 0; id < tape_.size(); ++id) {
@@ -84,30 +113,15 @@ void Layout::place_results() {
   const std::vector<std::uint32_t>& last = schedule_.last;
   for (std::uint32_t s = 0; s < schedule_.steps.size(); ++s) {
     for (NodeId id : born[s]) {
-      const Node& n = tape_[id];
       const std::int64_t bytes = aligned(std::max<std::int64_t>(bytes_of(tape_.meta(id)), 8));
       placed_[id] = true;
-      if (passes_.reuse && kind_of(n.op) == OpKind::structured && rules_of(n.op).update &&
-          !is_constant(n.a)) {
-        // An update takes over the memory of a base that nobody reads afterwards.
-        const Operand root = n.a;
-        const NodeKind kind = schedule_.kinds[root];
-        const bool own = kind != NodeKind::leaf && kind != NodeKind::view && placed_[root] &&
-                         places_[root].buffer == Plan::kWorkspace;
-        bool read_here = false;
-        for (int i = 1; i < tape_.operand_count(n); ++i) {
-          const Operand o = tape_.operand(n, i);
-          read_here = read_here || (!is_constant(o) && schedule_.root(o) == root);
-        }
-        if (own && !read_here && last[root] == s && tape_.meta(root).dtype == n.dtype) {
-          places_[id] = places_[root];
-          std::erase(dying[s], root);  // its block lives on with the update
-          dying[std::max(last[id], s)].push_back(id);
-          continue;
-        }
+      dying[std::max(last[id], s)].push_back(id);
+      if (const Operand root = taken_over(id, s, dying[s]); root != kNoOperand) {
+        places_[id] = places_[root];
+        std::erase(dying[s], root);  // its block lives on with the result
+        continue;
       }
       places_[id] = {Plan::kWorkspace, take(bytes)};
-      dying[std::max(last[id], s)].push_back(id);
     }
     for (NodeId id : dying[s])
       if (passes_.reuse)

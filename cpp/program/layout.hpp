@@ -35,6 +35,7 @@ class Layout {
   void place_leaves(Plan& plan);
   void place_outputs(Plan& plan);
   void place_results();
+  Operand taken_over(NodeId id, std::uint32_t s, const std::vector<NodeId>& dying) const;
   std::int64_t take(std::int64_t bytes);
   void give(std::int64_t offset, std::int64_t bytes);
   void count_constants();

@@ -22,13 +22,19 @@ std::string meta_text(const Meta& m) {
   std::string s = dtype_name(m.dtype);
   if (m.shape.empty()) return s;
   s += '[';
-  for (std::size_t i = 0; i < m.shape.size(); ++i)
-    s += (i ? ", " : "") + std::to_string(m.shape[i]);
-  return s + ']';
+  for (std::size_t i = 0; i < m.shape.size(); ++i) {
+    if (i) s += ", ";
+    s += std::to_string(m.shape[i]);
+  }
+  s += ']';
+  return s;
 }
 
 std::string operand_text(const Tape& tape, Operand o) {
-  return is_constant(o) ? number(tape.constant(o)) : "%" + std::to_string(o);
+  if (is_constant(o)) return number(tape.constant(o));
+  std::string s = "%";
+  s += std::to_string(o);
+  return s;
 }
 
 }  // namespace

@@ -36,8 +36,12 @@ class Emitter {
   std::uint32_t line_of(NodeId id) const {
     return id < recording_.lines.size() ? recording_.lines[id] : 0;
   }
-  void push(Plan::Kind kind, std::size_t index, NodeId first) {
-    plan_.steps.push_back({kind, static_cast<std::uint32_t>(index), line_of(first)});
+  void push(Plan::Kind kind, std::size_t index, const std::vector<NodeId>& nodes) {
+    std::map<std::pair<std::uint32_t, Op>, std::uint32_t> counts;
+    for (NodeId id : nodes) ++counts[{line_of(id), tape_[id].op}];
+    Plan::Step step{kind, static_cast<std::uint32_t>(index), {}};
+    for (auto& [at, count] : counts) step.shares.push_back({at.second, at.first, count});
+    plan_.steps.push_back(std::move(step));
   }
 
   void emit_op(std::uint32_t s) {
@@ -55,7 +59,7 @@ class Emitter {
       call.copies_base = a.buffer != b.buffer || a.offset != b.offset;
     }
     plan_.ops.push_back(std::move(call));
-    push(Plan::Kind::op, plan_.ops.size() - 1, id);
+    push(Plan::Kind::op, plan_.ops.size() - 1, schedule_.steps[s].nodes);
   }
 
   // ---- scalars ----
@@ -128,7 +132,7 @@ class Emitter {
       value_[id] = kUnknown;
     }
     plan_.scalars.push_back(std::move(code));
-    push(Plan::Kind::scalars, plan_.scalars.size() - 1, nodes[0]);
+    push(Plan::Kind::scalars, plan_.scalars.size() - 1, nodes);
   }
 
   // A vector of scalars: each is computed in its place, or moved there.
@@ -183,7 +187,8 @@ class Emitter {
   Ref ref(Draft& d, Operand o, std::uint32_t s) {
     if (is_constant(o)) return constant_ref(d, tape_.constant(o), DType::f64);
     if (const auto found = d.known.find(o); found != d.known.end()) return found->second;
-    if (schedule_.step_of[o] == s && schedule_.is_fused(o)) return compute(d, o, s);
+    const bool here = schedule_.step_of[o] == s && schedule_.is_fused(o);
+    if (here || schedule_.is_recomputed[o]) return compute(d, o, s);
     if (const auto v = repeated(o)) return d.known[o] = constant_ref(d, *v, tape_[o].dtype);
     const Location l = layout_.location(o);
     return d.known[o] = add_load(d, access(l, d.group.shape));
@@ -255,14 +260,14 @@ class Emitter {
         reduce(d, id, s);
         continue;
       }
+      if (!schedule_.is_stored[id]) continue;
       const Ref r = ref(d, id, s);
-      if (schedule_.is_stored[id]) {
-        d.stores.push_back({r, access(layout_.stored(id, d.group.shape), d.group.shape)});
-      }
+      d.stores.push_back({r, access(layout_.stored(id, d.group.shape), d.group.shape)});
     }
+    if (d.stores.empty() && d.reductions.empty()) return;
     finish(d);
     plan_.groups.push_back(std::move(d.group));
-    push(Plan::Kind::group, plan_.groups.size() - 1, schedule_.steps[s].nodes[0]);
+    push(Plan::Kind::group, plan_.groups.size() - 1, schedule_.steps[s].nodes);
   }
 
   void reduce(Draft& d, NodeId id, std::uint32_t s) {

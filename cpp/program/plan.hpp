@@ -30,10 +30,16 @@ struct OpCall {
 
 struct Plan {
   enum class Kind : std::uint8_t { group, scalars, op };
+  // How many nodes of an op, from a line of the user's code, a step computes.
+  struct Share {
+    Op op;
+    std::uint32_t line;
+    std::uint32_t count;
+  };
   struct Step {
     Kind kind;
-    std::uint32_t index;  // into groups, scalars or ops
-    std::uint32_t line;   // of the user's code, of the step's first node
+    std::uint32_t index;        // into groups, scalars or ops
+    std::vector<Share> shares;  // for listings and profiles, in the order of lines and ops
   };
   struct Output {
     Location source;  // where the value is found after the last step

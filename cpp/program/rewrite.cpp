@@ -30,9 +30,9 @@ Term Rewrite::input(const Meta& meta, bool batched) {
 
 void Rewrite::copy(NodeId id) {
   const Node& n = source_.tape[id];
-  if (n.op == Op::input) return;
+  if (terms_[id].algebra) return;
   builder.at_line(id < source_.lines.size() ? source_.lines[id] : 0);
-  if (n.op == Op::constant) {
+  if (n.op == Op::constant || n.op == Op::input) {  // the input of a derivative within the function
     terms_[id] = algebra.constant(source_.tape.value(id));
     return;
   }

@@ -20,10 +20,7 @@ class Scheduler {
     const std::size_t n = tape_.size();
     s_.kinds.assign(n, NodeKind::dead);
     s_.step_of.assign(n, 0);
-    s_.is_stored.assign(n, false);
-    s_.in_scalars.assign(n, false);
     s_.views.resize(n);
-    s_.last.assign(n, 0);
   }
 
   Schedule run() {
@@ -34,7 +31,7 @@ class Scheduler {
         if (s_.kinds[id] != NodeKind::leaf && s_.kinds[id] != NodeKind::view) place(id);
       }
     sink();
-    mark_stored();
+    decide_memory(recording_, passes_, s_);
     return std::move(s_);
   }
 
@@ -282,36 +279,6 @@ class Scheduler {
     s_.steps[to].nodes.push_back(id);
     s_.step_of[id] = to;
     moved[to] = true;
-  }
-
-  // ---- memory ----
-
-  void note_read(Operand o, std::uint32_t step) {
-    const Operand root = s_.root(o);
-    s_.last[root] = std::max(s_.last[root], step);
-    s_.is_stored[root] = true;
-  }
-  void mark_stored() {
-    const auto end = static_cast<std::uint32_t>(s_.steps.size());
-    for (NodeId id = 0; id < tape_.size(); ++id) {
-      const NodeKind kind = s_.kinds[id];
-      if (!live_[id] || kind == NodeKind::leaf || kind == NodeKind::view) continue;
-      const std::uint32_t step = s_.step_of[id];
-      const bool one_number = kind == NodeKind::scalar && tape_.meta(id).shape.empty();
-      if (!s_.is_fused(id) && !one_number) s_.is_stored[id] = true;
-      const bool registers = kind == NodeKind::fused || kind == NodeKind::reduction;
-      for_operands(id, [&](Operand o) {
-        const bool inside = (registers && s_.is_fused(o)) ||
-                            (kind == NodeKind::scalar && s_.kinds[o] == NodeKind::scalar);
-        if (inside && s_.step_of[o] == step) return;
-        note_read(o, step);
-        if (kind == NodeKind::scalar) s_.in_scalars[s_.root(o)] = true;
-      });
-    }
-    for (Operand o : recording_.outputs)
-      if (!is_constant(o)) note_read(o, end);
-    for (auto& g : recording_.guards)
-      if (!is_constant(g.node)) note_read(g.node, end);
   }
 
   const Tape& tape_;

@@ -39,6 +39,9 @@ struct Schedule {
   std::vector<bool> in_scalars;     // read element by element by scalar code
   std::vector<View> views;          // of every live node; of a copy: where it is copied from
   std::vector<std::uint32_t> last;  // last step that reads the memory of a root
+  std::vector<bool> is_recomputed;  // by each group that reads it, rather than stored
+  // Whether all that the last step reads of a root is the whole, in order, as a group walks it.
+  std::vector<bool> ends_in_order;
 
   NodeKind kind_of(NodeId id) const { return kinds[id]; }
   bool is_windowed(NodeId id) const { return kinds[id] == NodeKind::windowed; }
@@ -51,5 +54,9 @@ struct Schedule {
 };
 
 Schedule make_schedule(const Recording& recording, const Passes& passes);
+
+// The second half of it: which values are stored, which are computed again where they are read, and
+// how long memory is needed.
+void decide_memory(const Recording& recording, const Passes& passes, Schedule& schedule);
 
 }  // namespace tapegrad

@@ -71,10 +71,11 @@ class Tape {
   Attrs attrs(const Node& n, std::int64_t& immediate) const;
 
   // From now on every value is kept, for drawing and debugging.
-  void keep_values() { keep_all_ = true; }
+  void keep_values(bool all = true) { keep_all_ = all; }
+  bool keeps_values() const { return keep_all_; }
   // The recording of a program: constants keep their values, and what has no derivative is recorded
   // too.
-  void record_program() { program_ = true; }
+  void record_program(bool on = true) { program_ = on; }
   bool is_program() const { return program_; }
   // Whether the values that derivative rules read are kept, for sweeps over this tape.
   void keep_for_sweeps(bool keep) { keep_needed_ = keep; }
@@ -84,6 +85,10 @@ class Tape {
   }
   // Keeps the value of an array node from now on: of a constant, say, that a program reads.
   void keep(Operand o, const Array& value);
+  // Gives the kept value of an array node up.
+  void forget(NodeId id) {
+    if (!nodes_[id].has(Node::kScalar)) Array::adopt(std::exchange(slots_[nodes_[id].slot].value, nullptr));
+  }
 
   // Forgets everything, keeps up to `keep_bytes` of each pool for the next recording.
   void clear(std::size_t keep_bytes = std::size_t{1} << 26) {

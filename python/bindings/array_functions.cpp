@@ -225,11 +225,12 @@ PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObjec
     if (result || PyErr_Occurred()) return result;
   }
   PyObject* function = PyDict_GetItemWithError(implementations, args[0]);
-  if (function) return PyObject_Call(function, args[2], args[3]);
+  if (function && !program_session()) return PyObject_Call(function, args[2], args[3]);
   if (PyErr_Occurred()) return nullptr;
   return guarded([&]() -> PyObject* {
-    return call_python("tapegrad.functions.registry", "refuse",
-                       py::make_tuple(py::reinterpret_borrow<py::object>(args[0])))
+    const auto object = [](PyObject* o) { return py::reinterpret_borrow<py::object>(o); };
+    return call_python("tapegrad.functions.registry", function ? "call_in_program" : "refuse",
+                       py::make_tuple(object(args[0]), object(args[2]), object(args[3])))
         .release()
         .ptr();
   });

@@ -60,7 +60,7 @@ bool stays_integral(Op op) {
 
 Session* recorded_in_program(Variable* v) {
   Session* session = program_session();
-  if (!session) return nullptr;
+  if (!session || (v->node == kNoOperand && !v->alias)) return nullptr;
   peek(v);  // a view may have moved with its parent
   return v->node != kNoOperand && v->serial == session->serial ? session : nullptr;
 }
@@ -74,12 +74,16 @@ bool carries_derivative(Variable* v) {
 
 void observe(Variable* v) {
   if (Session* session = recorded_in_program(v)) session->guard(v->node, value_of(v).array);
+  else if (v->node != kNoOperand && is_open_program(v->serial)) check_recording(v);
 }
 
 PyObject* seen(PyObject* x) {
   Variable* v = as_variable(x);
   Session* session = recorded_in_program(v);
-  if (!session) return value_to_python(peek(v));
+  if (!session) {
+    observe(v);
+    return value_to_python(peek(v));
+  }
   if (session->tape[v->node].has(Node::kDetached)) return Py_NewRef(x);
   const Value value = value_of(v);
   const Operand operands[] = {value.operand};

@@ -104,6 +104,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   make_variable_type(m);
   make_tape_type(m);
   make_program_types(m);
+  make_instances(m);
   make_fast_call(m);
   register_ufuncs();
   register_scipy_blas();

@@ -154,6 +154,8 @@ PyObject* in_place(PyObject* a, PyObject* b) {
       throw Error("non-broadcastable output operand with shape " + m.shape.str() +
                   " doesn't match the broadcast shape " + value.array.shape().str());
     if (value.array.dtype() != m.dtype) {
+      if (is_differentiable(value.array.dtype()) && !is_differentiable(m.dtype))
+        throw TypeFault("cannot assign numbers in place to an array of integers or booleans");
       if (value.array.dtype() == DType::c128)
         throw TypeFault("cannot assign a complex result in place to a real array: write y = y + z");
       const std::int64_t code[] = {static_cast<std::int64_t>(m.dtype)};

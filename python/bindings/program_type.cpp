@@ -47,6 +47,7 @@ Passes passes_without(const std::vector<std::string>& off) {
                                                {"share", &p.share},
                                                {"identities", &p.identities},
                                                {"fuse", &p.fuse},
+                                               {"recompute", &p.recompute},
                                                {"reuse", &p.reuse}};
   for (auto& name : off) {
     bool known = false;
@@ -55,7 +56,7 @@ Passes passes_without(const std::vector<std::string>& off) {
         *flag = false;
         known = true;
       }
-    if (!known) throw Error("no pass is named " + name + ": fold, share, identities, fuse, reuse");
+    if (!known) throw Error("no pass is named " + name + ": fold, share, identities, fuse, recompute, reuse");
   }
   return p;
 }
@@ -212,6 +213,13 @@ Operand recorded_operand(py::handle o) {
   return value_of(as_variable(o.ptr())).operand;
 }
 
+// Only constants keep their values; the inputs of derivatives within the function are constants too.
+void forget_values(Recording& r) {
+  for (NodeId id : r.inputs) r.tape.forget(id);
+  for (NodeId id = 0; id < r.tape.size(); ++id)
+    if (r.tape[id].op != Op::constant && r.tape[id].op != Op::input) r.tape.forget(id);
+}
+
 // Takes the open recording of a program apart: (Recording, arrays to watch or None).
 py::tuple finish_recording(const py::sequence& inputs, const py::sequence& outputs) {
   Session* s = program_session();
@@ -221,6 +229,7 @@ py::tuple finish_recording(const py::sequence& inputs, const py::sequence& outpu
   for (auto v : outputs) made->outputs.push_back(recorded_operand(v));
   s->settle_nodes();
   made->tape.swap(s->tape);
+  forget_values(*made);
   made->lines = std::move(s->lines);
   made->sources.clear();
   for (auto& place : s->source.places()) made->sources.push_back({place.file, place.line});

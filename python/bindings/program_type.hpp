@@ -18,6 +18,7 @@ class CapturedArrays {
 };
 
 void make_program_types(py::module_& m);
+void make_instances(py::module_& m);
 void make_fast_call(py::module_& m);
 
 }  // namespace tapegrad

@@ -1,7 +1,9 @@
 // The recording that is open on a thread.
 #include "session.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <mutex>
 
 namespace tapegrad {
 namespace {
@@ -10,7 +12,16 @@ std::atomic<std::uint64_t> last_serial{0};
 thread_local std::vector<std::shared_ptr<Session>> spare;  // closed, their memory ready for reuse
 thread_local std::shared_ptr<Session> opened;              // keeps current_session alive
 
+// Serials of the programs that are being recorded, by any thread.
+std::mutex programs_mutex;
+std::vector<std::uint64_t> programs;
+
 }  // namespace
+
+bool is_open_program(std::uint64_t serial) {
+  const std::lock_guard lock(programs_mutex);
+  return std::find(programs.begin(), programs.end(), serial) != programs.end();
+}
 
 void Session::verify_captured() const {
   for (const Captured& c : captured)
@@ -66,6 +77,8 @@ std::shared_ptr<Session> enter_session(bool program) {
     opened->program = true;
     opened->tape.record_program();
     opened->tape.keep_for_sweeps(false);
+    const std::lock_guard lock(programs_mutex);
+    programs.push_back(opened->serial);
   }
   return opened;
 }
@@ -76,6 +89,10 @@ void leave_session(const std::shared_ptr<Session>& session, bool keep) {
   if (--session->depth > 0) {
     if (session->program) session->tape.keep_for_sweeps(session->depth > 1);
     return;
+  }
+  if (session->program) {
+    const std::lock_guard lock(programs_mutex);
+    std::erase(programs, session->serial);
   }
   session->serial = 0;
   current_session = nullptr;

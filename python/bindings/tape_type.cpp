@@ -63,10 +63,11 @@ py::list result_list(std::vector<Array> arrays) {
   return out;
 }
 
-// While arguments are put on the tape they are not watched: a call brings its own.
+// While arguments are put on the tape they are not watched: a call brings its own. The inputs of a
+// nested derivative may come from anywhere.
 class Unwatched {
  public:
-  explicit Unwatched(Session& session) : session_(session) { session_.watching = false; }
+  explicit Unwatched(Session& session) : session_(session) { session_.watching = session.depth > 1; }
   ~Unwatched() { session_.watching = true; }
 
  private:
@@ -85,6 +86,7 @@ py::object input(TapeHandle& t, py::handle value, bool keep_dtype) {
       return py::reinterpret_steal<py::object>(new_variable({id, v.array}));
     }
     v.operand = s.tape.add_leaf(Op::input, v.array);
+    if (s.program && s.depth > 1) s.tape.keep(v.operand, v.array);
     s.settle_nodes();
     return py::reinterpret_steal<py::object>(new_variable(std::move(v)));
   }
@@ -94,9 +96,10 @@ py::object input(TapeHandle& t, py::handle value, bool keep_dtype) {
   if (!number_from(value.ptr(), a, weak)) a = array_from(value.ptr(), "an input");
   if (!keep_dtype && !is_differentiable(a.dtype())) a = with_dtype(a, DType::f64);
   constexpr std::int64_t kSmall = 16384;
-  if (a.nbytes() <= kSmall) a = copy_in_order(a);
+  if (a.nbytes() <= kSmall || s.program) a = copy_in_order(a);
   else s.captured.push_back({a, fingerprint(a)});
   const NodeId id = s.tape.add_leaf(Op::input, a);
+  if (s.program && s.depth > 1) s.tape.keep(id, a);  // for the program it is a constant
   s.settle_nodes();
   return py::reinterpret_steal<py::object>(new_variable({id, a}));
 }

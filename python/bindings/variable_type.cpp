@@ -144,6 +144,21 @@ PyObject* iterate(PyObject* self) {
   });
 }
 
+// Only what is a plain number outside of programs is a key of dicts: the answer to a question.
+Py_hash_t hash(PyObject* self) {
+  Variable* v = as_variable(self);
+  try {
+    const bool key = recorded_in_program(v) && !carries_derivative(v) && peek(v).ndim() == 0;
+    if (!key) return PyObject_HashNotImplemented(self);
+    observe(v);
+    const auto plain = py::reinterpret_steal<py::object>(array_to_numpy(peek(v), false));
+    return py::hash(plain.attr("item")());
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
 int contains(PyObject* self, PyObject* item) {
   try {
     return call_python("tapegrad.functions.methods", "contains",
@@ -171,7 +186,7 @@ void make_variable_type(py::module_& m) {
       {Py_tp_getset, getset},
       {Py_tp_methods, methods},
       {Py_tp_iter, slot(iterate)},
-      {Py_tp_hash, slot(PyObject_HashNotImplemented)},
+      {Py_tp_hash, slot(hash)},
       {Py_tp_richcompare, slot(variable_richcompare)},
       {Py_tp_doc,
        const_cast<char*>("A recorded value: behaves as the NumPy array or number it stands "

@@ -18,17 +18,37 @@ def _force(np: Any, q: Any) -> Any:
     return tension - np.roll(tension, 1)
 
 
+def _advance(np: Any, q: Any, p: Any) -> tuple[Any, Any]:
+    a, b = p, _force(np, q)
+    c, d = p + 0.5 * STEP * b, _force(np, q + 0.5 * STEP * a)
+    e, f = p + 0.5 * STEP * d, _force(np, q + 0.5 * STEP * c)
+    g, h = p + STEP * f, _force(np, q + STEP * e)
+    return (
+        q + STEP / 6.0 * (a + 2.0 * c + 2.0 * e + g),
+        p + STEP / 6.0 * (b + 2.0 * d + 2.0 * f + h),
+    )
+
+
+def _energy(np: Any, q: Any, p: Any) -> Any:
+    half = len(q) // 2
+    return 0.5 * np.sum(p[:half] ** 2 + q[:half] ** 2)
+
+
 def function(np: Any, q: Any, p: Any) -> Any:
     """Energy of the first half of the chain at the end."""
     for _ in range(STEPS):
-        a, b = p, _force(np, q)
-        c, d = p + 0.5 * STEP * b, _force(np, q + 0.5 * STEP * a)
-        e, f = p + 0.5 * STEP * d, _force(np, q + 0.5 * STEP * c)
-        g, h = p + STEP * f, _force(np, q + STEP * e)
-        q = q + STEP / 6.0 * (a + 2.0 * c + 2.0 * e + g)
-        p = p + STEP / 6.0 * (b + 2.0 * d + 2.0 * f + h)
-    half = len(q) // 2
-    return 0.5 * np.sum(p[:half] ** 2 + q[:half] ** 2)
+        q, p = _advance(np, q, p)
+    return _energy(np, q, p)
+
+
+def function_jax(np: Any, q: Any, p: Any) -> Any:
+    import jax
+
+    def step(state: Any, _: Any) -> Any:
+        return _advance(np, *state), None
+
+    (q, p), _ = jax.lax.scan(step, (q, p), None, length=STEPS)
+    return _energy(np, q, p)
 
 
 def make(size: int) -> Instance:
@@ -36,4 +56,11 @@ def make(size: int) -> Instance:
     return Instance((q, p))
 
 
-ODE = Workload("ode", f"chain of masses, {STEPS} Runge-Kutta steps", function, make, small=4)
+ODE = Workload(
+    "ode",
+    f"chain of masses, {STEPS} Runge-Kutta steps",
+    function,
+    make,
+    small=4,
+    variants={"jax-jit": function_jax},
+)

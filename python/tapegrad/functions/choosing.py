@@ -33,9 +33,7 @@ def where_function(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         return np.where(plain(condition))
     if x is None or y is None:
         raise ValueError("either both or neither of x and y should be given")
-    return where(
-        condition, x if _is_number(x) else operand(x), y if _is_number(y) else operand(y)
-    )
+    return where(condition, x if _is_number(x) else operand(x), y if _is_number(y) else operand(y))
 
 
 def _is_number(x: Any) -> bool:

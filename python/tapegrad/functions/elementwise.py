@@ -156,9 +156,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
 
 
 @question(np.isclose)
-def isclose(
-    a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False
-) -> Array:
+def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Array:
     x, y = seen(operand(a)), seen(operand(b))
     near = np.abs(x - y) <= atol + rtol * np.abs(y)
     result = (near & np.isfinite(y)) | (x == y)
@@ -166,9 +164,7 @@ def isclose(
 
 
 @question(np.allclose)
-def allclose(
-    a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False
-) -> bool:
+def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> bool:
     return bool(np.all(isclose(a, b, rtol, atol, equal_nan)))
 
 

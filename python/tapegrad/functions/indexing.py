@@ -74,7 +74,7 @@ def _recorded_indices(shape: tuple[int, ...], parts: Sequence[Any]) -> Array:
 
 
 def in_bounds(indices: Any, n: int, axis: int) -> Any:
-    """Indices into an axis of length n, recorded or not, with negative ones counted from the end."""
+    """Indices into an axis of length n, plain or recorded; negative ones count from the end."""
     if not isinstance(indices, Variable):
         return _normal(indices, n, axis)
     # A program goes on only while this holds: out of bounds a flat index would hit another row.

@@ -190,6 +190,8 @@ def contains(x: Variable, item: Any) -> bool:
 
 def _leaves(name: str, advice: str) -> Callable[..., Any]:
     def refuse(self: Variable, *args: Any, **kwargs: Any) -> Any:
+        if in_program(self) and not self.active:
+            return getattr(np.asarray(value(self)), name)(*args, **kwargs)
         errors.detached(f"x.{name} would take plain memory out of the recording", advice)
 
     refuse.__name__ = name

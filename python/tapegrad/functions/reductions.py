@@ -271,11 +271,7 @@ def var(
 
 
 def _freedom(count: Any, ddof: Any) -> Any:
-    return (
-        builtins.max(count - ddof, 0)
-        if isinstance(count, int)
-        else np.maximum(count - ddof, 0)
-    )
+    return builtins.max(count - ddof, 0) if isinstance(count, int) else np.maximum(count - ddof, 0)
 
 
 @implements(np.std)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,17 @@ from tapegrad import errors
 from tapegrad._core import Variable, in_program, value
 from tapegrad._core import peek as look
 
-__all__ = ["IMPLEMENTATIONS", "implements", "on_metas", "on_values", "plain", "question", "refuse"]
+__all__ = [
+    "IMPLEMENTATIONS",
+    "call_in_program",
+    "has_derivative",
+    "implements",
+    "on_metas",
+    "on_values",
+    "plain",
+    "question",
+    "refuse",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -91,9 +101,32 @@ def on_metas(function: Callable[..., Any]) -> Callable[..., Any]:
     return evaluate
 
 
-def refuse(function: Callable[..., Any]) -> NoReturn:
-    """Raise UnsupportedError: no Python function stands for this one of NumPy."""
+def refuse(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Raise UnsupportedError: no Python function stands for this one of NumPy. In programs what
+    carries no derivative counts as its value."""
+    if in_program() and not has_derivative((args, kwargs)):
+        return function(*plain(args), **plain(kwargs))
     errors.unsupported(f"{public_name(function)} has no derivative rule")
+
+
+def call_in_program(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """The implementation of `function`; NumPy's own on values that carry no derivative, where the
+    implementation has no rule for them."""
+    try:
+        return IMPLEMENTATIONS[function](*args, **kwargs)
+    except (errors.UnsupportedError, errors.DetachedError):
+        if has_derivative((args, kwargs)):
+            raise
+        return function(*plain(args), **plain(kwargs))
+
+
+def has_derivative(tree: Any) -> bool:
+    """Whether a Variable in the tree carries one."""
+    if isinstance(tree, (tuple, list)):
+        return any(map(has_derivative, tree))
+    if isinstance(tree, dict):
+        return any(map(has_derivative, tree.values()))
+    return isinstance(tree, Variable) and tree.active
 
 
 def public_name(function: Callable[..., Any]) -> str:

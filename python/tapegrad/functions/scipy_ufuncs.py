@@ -3,8 +3,6 @@ Called through ufuncs.CALLS."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tapegrad._core import apply

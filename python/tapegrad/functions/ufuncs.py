@@ -23,7 +23,7 @@ from tapegrad.functions.operands import (
     value_of,
     where,
 )
-from tapegrad.functions.registry import plain
+from tapegrad.functions.registry import has_derivative, plain
 
 __all__ = ["CALLS", "call", "complex_absolute", "ufunc_call", "ufunc_fallback"]
 
@@ -44,7 +44,17 @@ ORDERS = frozenset("less less_equal greater greater_equal signbit".split())
 
 
 def ufunc_fallback(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    """Everything but the plain call of an elementwise op of the table."""
+    """Everything but the plain call of an elementwise op of the table. In programs what carries no
+    derivative counts as its value where there is no rule."""
+    try:
+        return _ufunc_method(ufunc, method, inputs, kwargs)
+    except (errors.UnsupportedError, errors.DetachedError):
+        if not in_program(*inputs) or has_derivative((inputs, kwargs)):
+            raise
+        return getattr(ufunc, method)(*plain(inputs), **plain(kwargs))
+
+
+def _ufunc_method(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]) -> Any:
     if method == "__call__":
         return ufunc_call(ufunc, inputs, **kwargs) if kwargs else plain_call(ufunc, inputs)
     from tapegrad.functions.ufunc_methods import METHODS
@@ -72,7 +82,7 @@ def _answer(ufunc: np.ufunc, inputs: Sequence[Any], **options: Any) -> Any:
     """A ufunc without derivative: on plain values, in programs an op if there is one."""
     name = ufunc.__name__
     if not options and in_program(*inputs):
-        if all(dtype_of(x) == bool for x in inputs):
+        if all(dtype_of(x).kind == "b" for x in inputs):
             name = BOOLEAN.get(name, name)
         if name in TABLE and not (name in ORDERS and any(map(is_complex, inputs))):
             return apply(name, inputs)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tapegrad import _core
+from tapegrad.program import dense
 from tapegrad.program.replay import Replay
 from tapegrad.program.signature import Arguments, arguments_of, is_plain, owned_by
 from tapegrad.program.trace import Trace
@@ -84,11 +85,13 @@ class Function(_core.FastCall):
 
     def jacobian(self, *args: Any, argnums: Argnums = 0, **kwargs: Any) -> Any:
         """The dense Jacobian, as `tg.jacobian`."""
-        return jacobians.jacobian(self, argnums)(*args, **kwargs)
+        found = dense.jacobian(self, args, kwargs, argnums)
+        return found if found is not None else jacobians.jacobian(self, argnums)(*args, **kwargs)
 
     def hessian(self, *args: Any, argnums: Argnums = 0, **kwargs: Any) -> Any:
         """The dense Hessian, as `tg.hessian`."""
-        return second_order.hessian(self, argnums)(*args, **kwargs)
+        found = dense.hessian(self, args, kwargs, argnums)
+        return found if found is not None else second_order.hessian(self, argnums)(*args, **kwargs)
 
     def hessian_operator(self, x: Any, /, *args: Any, **kwargs: Any) -> Any:
         """The Hessian at `x`, an array, as a SciPy LinearOperator of shape (x.size, x.size)."""
@@ -193,7 +196,8 @@ def function(
         on_branch: what happens when a branch (`if`, `while`, `int()`) goes a way that has not been
             recorded: "rerecord", "warn" (and record) or "raise" `tg.BranchError`.
         max_traces: how many recordings are kept; the ones used least recently are dropped.
-        without: passes of the optimiser to leave out: fold, share, identities, fuse, reuse.
+        without: passes of the optimiser to leave out: fold, share, identities, fuse,
+            recompute, reuse.
 
     Returns:
         A `Function`: callable like `f`, with `value_and_grad`, `grad`, `jvp`, `vjp`, `hvp`,

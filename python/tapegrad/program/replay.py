@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tapegrad.program.signature import arguments_of, owned_by
+from tapegrad.program.signature import owned_by
 from tapegrad.program.trace import Failed
 from tapegrad.transforms.inputs import Argnums, Inputs, Slot
-from tapegrad.transforms.outputs import Outputs, scalar
-from tapegrad.transforms.recording import Run, one_by_one
+from tapegrad.transforms.recording import Run
 
 if TYPE_CHECKING:
     from tapegrad.program.function import Function
@@ -66,8 +65,8 @@ class Replay(Run):
         """Programs stay."""
 
     def numbers(self) -> int:
-        """A program takes its directions one after the other."""
-        return 1
+        """Numbers in the values of the recording: more than a direction holds in a program."""
+        return self._trace.recording.elements
 
     def adjoint(self, outputs: list[Any], seeds: list[Any], directions: int = 0) -> list[Any]:
         """The adjoints of the inputs, from cotangents for the outputs."""
@@ -91,15 +90,11 @@ class Replay(Run):
     def _run(
         self, kind: str, outputs: list[Any], seeds: list[Any], directions: int
     ) -> list[Any]:
+        inputs = [*self._arguments.dynamic, *seeds]
         of = tuple(slot.index for slot in outputs)
-
-        def once(seeds: list[Any]) -> list[Any]:
-            inputs = [*self._arguments.dynamic, *seeds]
-            found = self._trace.run(kind, self._wrt, inputs, of=of)
-            assert not isinstance(found, Failed), "the trace held for these arguments"
-            return found
-
-        return one_by_one(once, seeds, directions) if directions else once(seeds)
+        found = self._trace.run(kind, self._wrt, inputs, of=of, directions=directions)
+        assert not isinstance(found, Failed), "the trace held for these arguments"
+        return found
 
 
 def _slot(value: Any) -> Slot:

@@ -3,7 +3,8 @@ the function itself and its derivatives, each on first use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,15 @@ class Result(NamedTuple):
         for place, value in zip(self.computed, values, strict=True):
             leaves[place] = value
         return self.structure.unflatten(leaves)
+
+
+class Request(NamedTuple):
+    """Which program of a trace is wanted; see `Trace.program`."""
+
+    kind: str
+    wrt: tuple[int, ...] = ()
+    of: tuple[int, ...] = ()
+    directions: int | None = 0
 
 
 class Failed(NamedTuple):
@@ -51,28 +61,39 @@ class Trace:
         self.guards: list[tuple[bytes, str, int]] = [
             (np.asarray(value).tobytes(), file, line) for value, file, line in recording.guards
         ]
-        self._programs: dict[tuple[str, tuple[int, ...], tuple[int, ...]], _core.Executable] = {}
+        self._programs: dict[Request, _core.Executable] = {}
 
     def is_stale(self) -> bool:
         """An array that the recording had read was changed in place since."""
         return self.captured is not None and self.captured.changed()
 
     def program(
-        self, kind: str, wrt: tuple[int, ...] = (), of: tuple[int, ...] = ()
+        self,
+        kind: str,
+        wrt: tuple[int, ...] = (),
+        of: tuple[int, ...] = (),
+        directions: int | None = 0,
     ) -> _core.Executable:
         """The executable of a kind of derivative of the outputs `of` (none: all), by the inputs.
 
         It computes, for `value` the outputs; for `gradient` the outputs and the derivatives of the
         only one; for `tangent` the outputs and their tangents; for `pullback`, `pushforward` and
-        `hvp` the derivatives alone.
+        `hvp` the derivatives alone, in so many directions at once: seeds and results then carry
+        them in front. None: in all unit directions, which are constants of the program; that is
+        what `jacobian` and `hessian` are.
         """
-        key = (kind, wrt, of)
+        key = Request(kind, wrt, of, directions)
         found = self._programs.get(key)
         if found is None:
-            recording = self.recording.select(list(of)) if of else self.recording
-            made = _MAKERS[kind](recording, list(wrt), list(self.without))
+            made = self.derived(key)
             found = self._programs[key] = made.compile(list(self.without))
         return found
+
+    def derived(self, request: Request) -> _core.Recording:
+        """The recording of a derivative."""
+        kind, wrt, of, directions = request
+        recording = self.recording.select(list(of)) if of else self.recording
+        return _MAKERS[kind](recording, list(wrt), list(self.without), directions)
 
     def is_number(self) -> bool:
         """The function returns one float64 number or array that depends on its arguments."""
@@ -101,9 +122,10 @@ class Trace:
         out: Sequence[Any] | None = None,
         threads: int = 1,
         of: tuple[int, ...] = (),
+        directions: int | None = 0,
     ) -> list[Any] | Failed:
         """What a program computes from these inputs, or which guard does not hold there."""
-        found = self.program(kind, wrt, of).run(inputs, out, threads)
+        found = self.program(kind, wrt, of, directions).run(inputs, out, threads)
         return Failed(found) if type(found) is int else found
 
 
@@ -112,38 +134,66 @@ def _tail(recording: _core.Recording, count: int) -> _core.Recording:
     return recording.select(list(range(total - count, total)))
 
 
-def _value(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
-    return r.derive("value", [], without)
+Directions = int | None
 
 
-def _gradient(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
-    return r.derive("gradient", wrt, without)
+def _value(r: _core.Recording, wrt: list[int], off: list[str], _: Directions) -> _core.Recording:
+    return r.derive("value", [], off)
 
 
-def _tangent(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
-    return r.derive("tangent", wrt, without)
+def _gradient(r: _core.Recording, wrt: list[int], off: list[str], _: Directions) -> _core.Recording:
+    return r.derive("gradient", wrt, off)
 
 
-def _pullback(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
-    return _tail(r.derive("adjoint", wrt, without), len(wrt))
+def _tangent(r: _core.Recording, wrt: list[int], off: list[str], k: Directions) -> _core.Recording:
+    count = _numbers(r.inputs[i] for i in wrt)
+    return r.derive("tangent", wrt, off, count if k is None else k, k is None)
 
 
-def _pushforward(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
-    return _tail(r.derive("tangent", wrt, without), len(r.outputs))
+def _pullback(r: _core.Recording, wrt: list[int], off: list[str], k: Directions) -> _core.Recording:
+    count = _numbers(r.outputs)
+    return _tail(r.derive("adjoint", wrt, off, count if k is None else k, k is None), len(wrt))
 
 
-def _hvp(r: _core.Recording, wrt: list[int], without: list[str]) -> _core.Recording:
-    gradient = _tail(r.derive("gradient", wrt, without), len(wrt))
-    return _tail(gradient.derive("tangent", wrt, without), len(wrt))
+def _pushforward(
+    r: _core.Recording, wrt: list[int], off: list[str], k: Directions
+) -> _core.Recording:
+    return _tail(_tangent(r, wrt, off, k), len(r.outputs))
 
 
-_MAKERS: dict[str, Callable[[_core.Recording, list[int], list[str]], _core.Recording]] = {
+def _hvp(r: _core.Recording, wrt: list[int], off: list[str], k: Directions) -> _core.Recording:
+    gradient = _tail(r.derive("gradient", wrt, off), len(wrt))
+    return _pushforward(gradient, wrt, off, k)
+
+
+def _jacobian(r: _core.Recording, wrt: list[int], off: list[str], _: Directions) -> _core.Recording:
+    return (_pushforward if goes_forward(r, wrt) else _pullback)(r, wrt, off, None)
+
+
+def _hessian(r: _core.Recording, wrt: list[int], off: list[str], _: Directions) -> _core.Recording:
+    return _hvp(r, wrt, off, None)
+
+
+def goes_forward(recording: _core.Recording, wrt: Sequence[int]) -> bool:
+    """A Jacobian takes one direction for each input, not one for each output."""
+    return _numbers(recording.inputs[i] for i in wrt) <= _numbers(recording.outputs)
+
+
+def _numbers(metas: Iterable[tuple[tuple[int, ...], Any]]) -> int:
+    return sum(math.prod(shape) for shape, _ in metas)
+
+
+_MAKERS: dict[
+    str, Callable[[_core.Recording, list[int], list[str], Directions], _core.Recording]
+] = {
     "value": _value,
     "gradient": _gradient,
     "tangent": _tangent,
     "pullback": _pullback,
     "pushforward": _pushforward,
     "hvp": _hvp,
+    "jacobian": _jacobian,
+    "hessian": _hessian,
 }
 
 

@@ -227,16 +227,15 @@ class RandomGroup {
     return found[static_cast<std::size_t>(pick(static_cast<int>(found.size())))];
   }
   void add_op() {
-    constexpr Op numbers[] = {Op::add,        Op::subtract, Op::multiply,      Op::divide,
-                              Op::scale,      Op::maximum,  Op::minimum,       Op::square,
-                              Op::sqrt,       Op::negative, Op::reciprocal,    Op::absolute,
-                              Op::sign,       Op::exp,      Op::sin,           Op::floor,
-                              Op::positive,   Op::isnan,    Op::greater,       Op::greater_equal,
-                              Op::less,       Op::equal,    Op::not_equal,     Op::less_equal,
-                              Op::add,        Op::multiply, Op::subtract,      Op::multiply,
-                              Op::where,      Op::where,    Op::cast,          Op::cast,
-                              Op::real,       Op::imag,     Op::conjugate,     Op::fabs,
-                              Op::logical_or, Op::logical_and, Op::logical_xor, Op::logical_not};
+    constexpr Op numbers[] = {
+        Op::add,        Op::subtract,   Op::multiply,    Op::divide,      Op::scale,
+        Op::maximum,    Op::minimum,    Op::square,      Op::sqrt,        Op::negative,
+        Op::reciprocal, Op::absolute,   Op::sign,        Op::exp,         Op::sin,
+        Op::floor,      Op::positive,   Op::isnan,       Op::greater,     Op::greater_equal,
+        Op::less,       Op::equal,      Op::not_equal,   Op::less_equal,  Op::add,
+        Op::multiply,   Op::subtract,   Op::multiply,    Op::where,       Op::where,
+        Op::cast,       Op::cast,       Op::real,        Op::imag,        Op::conjugate,
+        Op::fabs,       Op::logical_or, Op::logical_and, Op::logical_xor, Op::logical_not};
     MicroOp op{};
     op.op = numbers[pick(static_cast<int>(std::size(numbers)))];
     op.dtype = any_dtype();
@@ -265,9 +264,9 @@ class RandomGroup {
     return op != Op::positive && op != Op::cast && op != Op::real && op != Op::conjugate;
   }
   void add_store() {
-    const auto v = static_cast<Register>(dtypes_.size() - 1 -
-                                         static_cast<std::size_t>(pick(static_cast<int>(
-                                             std::min<std::size_t>(dtypes_.size(), 6)))));
+    const auto v = static_cast<Register>(
+        dtypes_.size() - 1 -
+        static_cast<std::size_t>(pick(static_cast<int>(std::min<std::size_t>(dtypes_.size(), 6)))));
     Access out = dense(dtypes_[v], case_.group.shape);
     if (pick(3) == 0 && is_computed(v))  // in place of a load
       for (const Access& load : case_.group.loads) {

@@ -36,9 +36,7 @@ Memory expected(const GroupCase& c) {
   return memory;
 }
 
-bool same_bits(double a, double b) {
-  return std::memcmp(&a, &b, sizeof a) == 0;
-}
+bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 // As bits, and NaN like NaN; sums and products within rounding.
 template <class T>
 bool agree(const T* a, const T* b, std::size_t n, double tolerance) {
@@ -110,7 +108,8 @@ TEST_P(RandomGroups, AgreeWithTheReference) {
   }
 }
 
-// Groups of one op ---------------------------------------------------------------------------------
+// Groups of one op
+// ---------------------------------------------------------------------------------
 
 Access contiguous_access(DType dtype, BufferId buffer, const Dims& shape) {
   return {dtype, {buffer, 0}, Array::contiguous_strides(shape, itemsize(dtype)), {}};
@@ -168,7 +167,8 @@ TEST(ArrayGroup, ZerosOfTwoSignsFollowTheKernel) {
   }
 }
 
-// Reductions ---------------------------------------------------------------------------------------
+// Reductions
+// ---------------------------------------------------------------------------------------
 
 GroupCase reduction(Op op, const Dims& shape, std::vector<double> x, const Dims& out_strides,
                     std::size_t results) {
@@ -223,7 +223,8 @@ TEST(ArrayGroup, SumsOfBooleansCount) {
   EXPECT_EQ(*reinterpret_cast<const std::int64_t*>(got[1].data()), 1000);
 }
 
-// Shapes of programs -------------------------------------------------------------------------------
+// Shapes of programs
+// -------------------------------------------------------------------------------
 
 TEST(ArrayGroup, LongChainsAndManyLiveValues) {
   constexpr Register kOps = 3000;
@@ -232,10 +233,12 @@ TEST(ArrayGroup, LongChainsAndManyLiveValues) {
   c.memory = {std::vector<double>(70, 1.0), std::vector<double>(70)};
   c.group.loads = {contiguous_access(DType::f64, 0, {70})};
   for (Register k = 1; k <= kOps; ++k)  // a chain, then its values added from the back
-    c.group.ops.push_back({Op::add, DType::f64, DType::f64, k,
-                           {static_cast<Register>(k - 1), 0, 0}});
+    c.group.ops.push_back(
+        {Op::add, DType::f64, DType::f64, k, {static_cast<Register>(k - 1), 0, 0}});
   for (Register k = 0; k < kOps; ++k)
-    c.group.ops.push_back({Op::subtract, DType::f64, DType::f64,
+    c.group.ops.push_back({Op::subtract,
+                           DType::f64,
+                           DType::f64,
                            static_cast<Register>(kOps + 1 + k),
                            {static_cast<Register>(kOps + k), static_cast<Register>(kOps - k), 0}});
   c.group.stores = {{2 * kOps, contiguous_access(DType::f64, 1, {70})}};

@@ -271,8 +271,11 @@ TEST(ElementwiseValue, ComparisonsGiveBooleans) {
   EXPECT_FALSE(elementwise_value(Op::equal, in).at<bool>());
 }
 
-TEST(ElementwiseDType, IntegersComputeInDoubles) {
-  EXPECT_EQ(elementwise_dtype(Op::add, DType::i64), DType::f64);
+TEST(ElementwiseDType, IntegersComputeInDoublesButForArithmetic) {
+  EXPECT_EQ(elementwise_dtype(Op::sin, DType::i64), DType::f64);
+  EXPECT_EQ(elementwise_dtype(Op::add, DType::i64), DType::i64);
+  EXPECT_EQ(elementwise_dtype(Op::add, DType::b8), DType::f64);
+  EXPECT_EQ(elementwise_dtype(Op::signbit, DType::b8), DType::b8);
   EXPECT_EQ(elementwise_dtype(Op::sin, DType::f32), DType::f32);
   EXPECT_EQ(elementwise_dtype(Op::less, DType::i64), DType::i64);
 }

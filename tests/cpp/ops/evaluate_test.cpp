@@ -1,6 +1,8 @@
 // Values of ops on arrays: promotion, broadcasting, views, writing in place, and what is refused.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "base/copy.hpp"
@@ -43,6 +45,56 @@ TEST(Evaluate, PromotesAndBroadcastsElementwiseOperands) {
             DType::c128);
   EXPECT_EQ(apply(Op::sqrt, {Array::full(DType::i64, {2}, 4)}).dtype(), DType::f64);
   EXPECT_EQ(apply(Op::greater, {kMatrix, Array::scalar(3.0)}).dtype(), DType::b8);
+}
+
+std::vector<std::int64_t> integers(const Array& a) {
+  EXPECT_EQ(a.dtype(), DType::i64);
+  const Array flat = contiguous(a);
+  return {flat.ptr<std::int64_t>(), flat.ptr<std::int64_t>() + flat.size()};
+}
+using Integers = std::vector<std::int64_t>;
+
+TEST(Evaluate, KeepsIntegersWhereAnOpHasAKernelForThem) {
+  const Array a = indices({-7, 7, 5}), b = indices({2, -2, 0});
+  EXPECT_EQ(integers(apply(Op::add, {a, b})), (Integers{-5, 5, 5}));
+  EXPECT_EQ(integers(apply(Op::floor_divide, {a, b})), (Integers{-4, -4, 0}));
+  EXPECT_EQ(integers(apply(Op::remainder, {a, b})), (Integers{1, -1, 0}));
+  EXPECT_EQ(integers(apply(Op::fmod, {a, b})), (Integers{-1, 1, 0}));
+  EXPECT_EQ(integers(apply(Op::absolute, {a})), (Integers{7, 7, 5}));
+  EXPECT_EQ(apply(Op::divide, {a, b}).dtype(), DType::f64);
+}
+
+TEST(Evaluate, AnswersQuestionsInBooleans) {
+  const Array x = array({4}, {0.0, std::nan(""), -1.0, std::numeric_limits<double>::infinity()});
+  const auto bools = [](const Array& a) {
+    EXPECT_EQ(a.dtype(), DType::b8);
+    return std::vector<bool>(a.ptr<bool>(), a.ptr<bool>() + a.size());
+  };
+  using Bools = std::vector<bool>;
+  EXPECT_EQ(bools(apply(Op::isnan, {x})), (Bools{false, true, false, false}));
+  EXPECT_EQ(bools(apply(Op::isinf, {x})), (Bools{false, false, false, true}));
+  EXPECT_EQ(bools(apply(Op::isfinite, {x})), (Bools{true, false, true, false}));
+  EXPECT_EQ(bools(apply(Op::signbit, {x})), (Bools{false, false, true, false}));
+  EXPECT_EQ(bools(apply(Op::logical_not, {x})), (Bools{true, false, false, false}));
+  EXPECT_EQ(bools(apply(Op::logical_and, {x, array({4}, {1, 1, 0, 1})})),
+            (Bools{false, true, false, true}));
+  EXPECT_EQ(bools(apply(Op::logical_xor, {indices({2, 0}), indices({3, 1})})),
+            (Bools{false, true}));
+  EXPECT_EQ(bools(apply(Op::max, {Array::full(DType::b8, {2, 2}, 1)}, {0, 1})),
+            (Bools{true, true}));
+}
+
+TEST(Evaluate, FindsPositions) {
+  const double nan = std::nan("");
+  const Array m = array({2, 3}, {3, 1, 3, nan, 5, 0});
+  EXPECT_EQ(integers(apply(Op::argmax, {m}, {1})), (Integers{0, 0}));
+  EXPECT_EQ(integers(apply(Op::argmin, {m}, {0})), (Integers{1, 0, 1}));
+  EXPECT_EQ(integers(apply(Op::argsort, {m}, {1, 1})), (Integers{1, 0, 2, 2, 1, 0}));
+  EXPECT_EQ(integers(apply(Op::argsort, {m}, {0, 1})), (Integers{0, 0, 1, 1, 1, 0}));
+  EXPECT_EQ(integers(apply(Op::argmax, {apply(Op::transpose, {m}, {1, 0})}, {0})),
+            (Integers{0, 0}));
+  EXPECT_THROW(apply(Op::argmax, {array({0}, {})}, {0}), Error);
+  EXPECT_THROW(apply(Op::argsort, {m}, {2, 0}), Error);
 }
 
 TEST(Evaluate, RefusesShapesThatDoNotBroadcast) {

@@ -189,8 +189,38 @@ TEST(SweepCases, CoverTheRegistry) {
   std::set<Op> covered;
   for (const StructuredCase& c : testing::structured_cases()) covered.insert(c.op);
 #define STRUCTURED(name, arity, family) \
-  EXPECT_TRUE(covered.contains(Op::name) || testing::needs_lapack(Op::name)) << #name;
+  EXPECT_TRUE(covered.contains(Op::name) || testing::needs_lapack(Op::name) || \
+              !rules_of(Op::name).adjoint)                                      \
+      << #name;
 #include "ops/structured.def"
+}
+
+// y = stop(x) * x + cast(x > 0) * argmax(x): slope stop(x), and nothing reaches bool and int64.
+TEST(Sweeps, StopAtWhatCarriesNoDerivative) {
+  Tape tape;
+  const auto f64 = static_cast<std::int64_t>(DType::f64);
+  const Value x = testing::input(tape, drawn({4}));
+  const Value stopped = testing::record(tape, Op::stop_gradient, {x});
+  const Value positive = testing::record(
+      tape, Op::greater, {x, testing::constant(tape, Array::zeros(DType::f64, {4}))});
+  const std::int64_t axis[] = {0};
+  const Value place = testing::record(tape, Op::argmax, {x}, axis);
+  const std::int64_t code[] = {f64};
+  const Value weight = testing::record(tape, Op::cast, {positive}, code);
+  const Value last = testing::record(tape, Op::multiply, {weight, place});
+  for (const Value& v : {stopped, positive, place, weight, last})
+    EXPECT_TRUE(tape[v.operand].has(Node::kDetached));
+  const Value product = testing::record(tape, Op::multiply, {stopped, x});
+  const Value y = testing::record(tape, Op::add, {product, last});
+  EXPECT_FALSE(tape[y.operand].has(Node::kDetached));
+  const Array ones = Array::full(DType::f64, {4}, 1);
+  const Array adjoint = adjoint_sweep(tape, 0, {{y.operand, ones}}, {x.operand}, 0)[0];
+  const Array tangent = tangent_sweep(tape, 0, {{x.operand, ones}}, {y.operand}, 0)[0];
+  EXPECT_LE(distance(adjoint, x.array), 0);
+  EXPECT_LE(distance(tangent, x.array), 0);
+  const Recorded recorded =
+      recorded_adjoint_sweep(tape, tape, 0, {{y.operand, {kNoOperand, ones}}}, {x.operand})[0];
+  EXPECT_LE(distance(recorded.value, x.array), 0);
 }
 
 TEST(Adjoint, OfAnInputThatIsNotUsedIsZero) {

@@ -46,6 +46,21 @@ TEST(Tape, AScalarOperationTakesAtMost48Bytes) {
   EXPECT_LE(tape.bytes(), 48u * n);
 }
 
+TEST(Tape, ThatOfAProgramKeepsConstantsAndOnDemandTheRest) {
+  Tape tape;
+  tape.record_program();
+  tape.keep_for_sweeps(false);
+  const Value x = input(tape, vector3(1, 2, 3)), c = constant(tape, vector3(4, 5, 6));
+  record(tape, Op::multiply, {x, c});
+  EXPECT_FALSE(tape.has_value(x.operand));
+  EXPECT_TRUE(tape.has_value(c.operand));
+  tape.keep_for_sweeps(true);
+  record(tape, Op::multiply, {x, x});
+  EXPECT_TRUE(tape.has_value(x.operand));
+  tape.clear();
+  EXPECT_FALSE(tape.is_program());
+}
+
 TEST(Tape, ClearKeepsMemoryAndForgetsTheRest) {
   Tape tape;
   const Value x = input(tape, vector3(1, 2, 3));

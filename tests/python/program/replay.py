@@ -1,4 +1,4 @@
-"""A slow and simple replay of program recordings: what the tests compare with the function itself."""
+"""A slow and simple replay of program recordings, to compare with the function itself."""
 
 import numpy as np
 
@@ -57,11 +57,9 @@ class Recording:
         elif op in ("alias", "stop_gradient"):
             value = values[operands[0]]
         else:
-            operands = [
-                np.asarray(self.constants[-1 - o]) if o < 0 else values[o] for o in operands
-            ]
+            found = [np.asarray(self.constants[-1 - o]) if o < 0 else values[o] for o in operands]
             try:
-                value = _core.apply(op, operands, attrs)
+                value = _core.apply(op, found, attrs)
             except (ValueError, np.linalg.LinAlgError) as error:
                 raise Diverged(str(error)) from None
         value = np.asarray(value)
