@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import compare, machine, report
+from bench import compare, machine, picture, report
 from bench.measure import FULL, QUICK, SMOKE
 from bench.results import Run
 from bench.rows import Row, rows_for
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
             print("\n".join(f"{name:<20} {row.title}" for name, row in rows.items()))
             return 0
         systems = _chosen_systems(options.systems)
-        _make_folders(options.json, options.markdown)
+        _make_folders(options.json, options.markdown, options.picture)
     except (ValueError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -59,7 +59,10 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="full sizes, the best of samples in a short time"
     )
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="rows whose name contains NAME; repeatable"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="the row NAME, else all that contain it; repeatable",
     )
     parser.add_argument("--systems", metavar="A,B", help=f"some of {','.join(SYSTEMS)}")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="default 1")
@@ -68,17 +71,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the run")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="save the table")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw it; needs matplotlib")
     parser.add_argument("--list", action="store_true", help="show the rows' names and end")
     return parser
 
 
 def _chosen_rows(rows: dict[str, Row], only: list[str] | None) -> dict[str, Row]:
+    """The rows named, or all that hold a part where it is no row's whole name."""
     if not only:
         return rows
+    chosen: set[str] = set()
     for part in only:
-        if not any(part in name for name in rows):
+        found = {part} if part in rows else {name for name in rows if part in name}
+        if not found:
             raise ValueError(f"no row matches {part!r}; rows: {', '.join(rows)}")
-    return {name: row for name, row in rows.items() if any(part in name for part in only)}
+        chosen |= found
+    return {name: row for name, row in rows.items() if name in chosen}
 
 
 def _chosen_systems(names: str | None) -> list[type[System]]:
@@ -123,6 +131,11 @@ def _finish(run: Run, rows: dict[str, Row], options: argparse.Namespace) -> None
         run.save(options.json)
     if options.markdown:
         options.markdown.write_text(report.markdown(table, run))
+    if options.picture:
+        try:
+            picture.save(run, rows, options.picture)
+        except (ImportError, ValueError) as error:
+            print(f"bench: no picture: {error}", file=sys.stderr)
     for failure in run.failures:
         print(f"error: {failure.row}: {failure.system}: {failure.reason}", file=sys.stderr)
 

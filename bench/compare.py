@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
     pairs = _pairs(a, b)
     moved = [p for p in pairs if _moved(p) > options.threshold]
     print("\n".join(_table(moved, a, b)))
+    print("\n".join(_summary(moved)))
     print(f"{len(moved)} of {len(pairs)} figures moved by more than {options.threshold:g}x")
     worst = max((_ratio(p) for p in pairs if p[0].system == REFERENCE), default=1.0)
     return int(options.fail_above is not None and worst > options.fail_above)
@@ -54,6 +55,19 @@ def _pairs(a: Run, b: Run) -> list[tuple[Measurement, Measurement]]:
     return [(m, later[m.key]) for m in a.measurements if m.key in later]
 
 
+def _summary(moved: list[tuple[Measurement, Measurement]]) -> list[str]:
+    """The rows of tapegrad that need more, and those that need less, each with its metrics."""
+    lines = []
+    for head, grew in (("slower or larger", True), ("faster or smaller", False)):
+        rows: dict[str, list[str]] = {}
+        for pair in moved:
+            if pair[0].system == REFERENCE and (_ratio(pair) > 1.0) == grew:
+                rows.setdefault(pair[0].row, []).append(f"{pair[0].metric} {_ratio(pair):.2f}x")
+        if rows:
+            lines += [f"{REFERENCE} {head}:", *(f"  {r}: {', '.join(m)}" for r, m in rows.items())]
+    return lines
+
+
 def _ratio(pair: tuple[Measurement, Measurement]) -> float:
     """Later over earlier; 1 where a difference of times is not positive and has no ratio."""
     before, after = pair[0].value, pair[1].value
@@ -67,9 +81,9 @@ def _moved(pair: tuple[Measurement, Measurement]) -> float:
 def _table(pairs: list[tuple[Measurement, Measurement]], a: Run, b: Run) -> list[str]:
     """Lines, the largest growth first."""
     names = (a.machine.get("commit") or "A", b.machine.get("commit") or "B")
-    lines = [f"{'row':<18} {'metric':<24} {'system':<10} {names[0]:>14} {names[1]:>14}   ratio"]
+    lines = [f"{'row':<30} {'metric':<24} {'system':<10} {names[0]:>14} {names[1]:>14}   ratio"]
     for before, after in sorted(pairs, key=_ratio, reverse=True):
         values = [f"{quantity(m.value, m.unit):>14}" for m in (before, after)]
-        head = f"{before.row:<18} {before.metric:<24} {before.system:<10}"
+        head = f"{before.row:<30} {before.metric:<24} {before.system:<10}"
         lines.append(f"{head} {' '.join(values)}   {_ratio((before, after)):.2f}x")
     return lines

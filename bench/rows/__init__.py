@@ -52,7 +52,7 @@ PROBLEM_ROWS: tuple[Row, ...] = (
     PreparedRow(LEAST_SQUARES, 500),
     PreparedRow(LOG_SUM_EXP, 10**4),
     PreparedRow(KMEANS, 2_000),
-    PreparedRow(MINORS, 6),
+    PreparedRow(MINORS, 5),
     PreparedRow(ODE, 100),
     PreparedRow(MINIMAX, 10),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 from bench.measure import Effort, PeakMemory, Thunk, time_together
 from bench.results import Measurement
@@ -99,7 +100,8 @@ def _first_calls(case: Case) -> tuple[float, float, list[int]]:
 
     Both peaks are growth since before the first call: the second includes what the first left.
     """
-    memory, seconds, peaks, results = PeakMemory(), [], [], []
+    memory, results = PeakMemory(), list[Any]()
+    seconds, peaks = list[float](), list[int]()
     for _ in range(2):
         results.clear()
         started = perf_counter()

@@ -26,7 +26,7 @@ class Torch(System):
 
     def array(self, value: Any) -> Any:
         if isinstance(value, (numpy.ndarray, float)):
-            return self.torch.tensor(value)
+            return self.torch.tensor(numpy.asarray(value))  # float64 and int64 remain
         return value
 
     def numpy(self, value: Any) -> Any:

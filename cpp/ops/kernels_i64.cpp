@@ -1,4 +1,5 @@
-// Value kernels of the elementwise ops that NumPy computes in integers: recorded indices and counts.
+// Value kernels of the elementwise ops that NumPy computes in integers: recorded indices and
+// counts.
 #include "ops/kernel_loops.hpp"
 
 namespace tapegrad {

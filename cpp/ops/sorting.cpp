@@ -49,7 +49,8 @@ Array rows_of(const Array& x, std::size_t axis) {
 
 Meta extremum_shape(std::span<const Meta> in, Attrs attrs) {
   const std::size_t axis = axis_of(in, attrs);
-  require(in[0].shape[axis] > 0, "attempt to get the position of the extremum of an empty sequence");
+  require(in[0].shape[axis] > 0,
+          "attempt to get the position of the extremum of an empty sequence");
   Dims shape = in[0].shape;
   shape.erase(axis);
   return {DType::i64, shape};
@@ -113,9 +114,8 @@ void axis_shift(Attrs attrs, const Meta&, Dims& shifted) {
 template <class T>
 int stable_argsort(void* values, std::intptr_t* indices, std::intptr_t count, void*) {
   const T* row = static_cast<const T*>(values);
-  std::stable_sort(indices, indices + count, [row](std::intptr_t i, std::intptr_t j) {
-    return before(row[i], row[j]);
-  });
+  std::stable_sort(indices, indices + count,
+                   [row](std::intptr_t i, std::intptr_t j) { return before(row[i], row[j]); });
   return 0;
 }
 
@@ -123,9 +123,7 @@ int stable_argsort(void* values, std::intptr_t* indices, std::intptr_t count, vo
 
 ArgSort& argsort_of(DType dtype, SortKind kind) {
   using Row = std::array<ArgSort, static_cast<std::size_t>(SortKind::count)>;
-  constexpr auto row = []<class T>(T) {
-    return Row{stable_argsort<T>, stable_argsort<T>};
-  };
+  constexpr auto row = []<class T>(T) { return Row{stable_argsort<T>, stable_argsort<T>}; };
   static std::array<Row, 5> table{row(double{}), row(float{}), row(Complex{}), row(bool{}),
                                   row(std::int64_t{})};
   return table[static_cast<std::size_t>(dtype)][static_cast<std::size_t>(kind)];

@@ -157,7 +157,8 @@ Term LaneAlgebra::matmul(Operands& in) {
   for (std::size_t i = 0; i < 2; ++i) {
     if (in.shapes[i].size() > 1) continue;
     in.shapes[i].insert(i, 1);
-    in.terms[i] = tapegrad::reshape(in.terms[i], in.batched[i] ? with_lanes(in.shapes[i]) : in.shapes[i]);
+    in.terms[i] =
+        tapegrad::reshape(in.terms[i], in.batched[i] ? with_lanes(in.shapes[i]) : in.shapes[i]);
   }
   align(in);
   const Term product = below_.apply(Op::matmul, {in.terms[0], in.terms[1]});

@@ -1,6 +1,6 @@
 // The algebra of lanes: another algebra, for K terms at once. A term may carry a leading axis of
-// length K; an op on such terms becomes an op of the algebra below on arrays with that axis in front,
-// by the op's `Lanes`. For derivatives in K directions and for batches of K instances.
+// length K; an op on such terms becomes an op of the algebra below on arrays with that axis in
+// front, by the op's `Lanes`. For derivatives in K directions and for batches of K instances.
 #pragma once
 
 #include <utility>

@@ -87,7 +87,8 @@ class Tape {
   void keep(Operand o, const Array& value);
   // Gives the kept value of an array node up.
   void forget(NodeId id) {
-    if (!nodes_[id].has(Node::kScalar)) Array::adopt(std::exchange(slots_[nodes_[id].slot].value, nullptr));
+    if (!nodes_[id].has(Node::kScalar))
+      Array::adopt(std::exchange(slots_[nodes_[id].slot].value, nullptr));
   }
 
   // Forgets everything, keeps up to `keep_bytes` of each pool for the next recording.

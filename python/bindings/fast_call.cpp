@@ -14,7 +14,7 @@ enum class Form : int { value, gradient, value_and_gradient };
 
 struct Entry {
   std::shared_ptr<const Executable> program;
-  std::shared_ptr<const CapturedArrays> captured;  // may be null
+  std::shared_ptr<const Surroundings> captured;  // null: of a program from a file
   Form form;
 };
 
@@ -178,7 +178,7 @@ PyObject* enter(PyObject* self, PyObject* const* args, Py_ssize_t n) {
     Entry e;
     e.program = py::cast<std::shared_ptr<const Executable>>(py::handle(args[0]));
     if (args[1] != Py_None)
-      e.captured = py::cast<std::shared_ptr<const CapturedArrays>>(py::handle(args[1]));
+      e.captured = py::cast<std::shared_ptr<const Surroundings>>(py::handle(args[1]));
     e.form = static_cast<Form>(py::cast<int>(py::handle(args[2])));
     auto& entries = *reinterpret_cast<FastCall*>(self)->entries;
     constexpr std::size_t kMost = 4;

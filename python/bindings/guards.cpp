@@ -24,8 +24,7 @@ Value as_int64(Value x) {
 Value observed_call(const char* function, std::span<Argument> in) {
   py::tuple args(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
-    if (in[i].value.active())
-      current_session->guard(in[i].value.operand, in[i].value.array);
+    if (in[i].value.active()) current_session->guard(in[i].value.operand, in[i].value.array);
     PyObject* plain = array_to_numpy(in[i].value.array, false);
     if (!plain) throw py::error_already_set();
     args[i] = py::reinterpret_steal<py::object>(plain);
@@ -87,8 +86,8 @@ PyObject* seen(PyObject* x) {
   if (session->tape[v->node].has(Node::kDetached)) return Py_NewRef(x);
   const Value value = value_of(v);
   const Operand operands[] = {value.operand};
-  const NodeId id = session->tape.add(Op::stop_gradient, operands, std::span(&value.array, 1), {},
-                                      value.array);
+  const NodeId id =
+      session->tape.add(Op::stop_gradient, operands, std::span(&value.array, 1), {}, value.array);
   session->settle_nodes();
   return new_variable({id, value.array});
 }

@@ -1,5 +1,5 @@
-// What keeps the replays of a program right: every plain value that leaves its recording is guarded,
-// and integers and booleans are computed on the tape as NumPy computes them.
+// What keeps the replays of a program right: every plain value that leaves its recording is
+// guarded, and integers and booleans are computed on the tape as NumPy computes them.
 #pragma once
 
 #include <optional>

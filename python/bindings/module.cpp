@@ -104,6 +104,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   make_variable_type(m);
   make_tape_type(m);
   make_program_types(m);
+  make_program_tools(m);
   make_instances(m);
   make_fast_call(m);
   register_ufuncs();
@@ -116,8 +117,9 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         "The plain value for looking at: no guard, so nothing recorded may depend on it.");
   m.def("seen", seen_value, "variable"_a,
         "The value without its derivative: plain, but recorded in the recording of a program.");
-  m.def("in_program", [] { return program_session() != nullptr; },
-        "Is the recording of a program open here?");
+  m.def(
+      "in_program", [] { return program_session() != nullptr; },
+      "Is the recording of a program open here?");
   m.def("variable", inactive_variable, "array"_a, "An inactive Variable on a copy of an array.");
   m.def("copy", fresh_copy, "variable"_a, "The same value as a Variable of its own.");
   m.def("recording", [] { return current_session != nullptr; }, "Is a recording open here?");

@@ -294,7 +294,7 @@ namespace {
 // In a program the answer is recorded. Null without an error where NumPy has to answer: it has an
 // order of complex numbers, and knows other types.
 PyObject* recorded_comparison(PyObject* a, PyObject* b, int how) {
-  constexpr Op ops[] = {Op::less, Op::less_equal, Op::equal, Op::not_equal,
+  constexpr Op ops[] = {Op::less,    Op::less_equal,   Op::equal, Op::not_equal,
                         Op::greater, Op::greater_equal};  // in the order of Py_LT, Py_LE, ...
   const Op op = ops[how];
   Argument in[2];

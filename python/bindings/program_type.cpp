@@ -105,15 +105,7 @@ Shared select_outputs(const Recording& r, const std::vector<std::size_t>& output
 // ---- running ----
 
 const void* input_data(py::handle o, const Meta& m, py::list& keep) {
-  Array a;
-  bool weak;
-  if (!number_from(o.ptr(), a, weak)) a = array_from(o.ptr(), "an input");
-  if (!(a.shape() == m.shape))
-    throw Error("an input has shape " + a.shape().str() + ", the program was recorded for " +
-                m.shape.str());
-  if (a.dtype() != m.dtype)
-    a = evaluate(Op::cast, {a}, std::array{static_cast<std::int64_t>(m.dtype)});
-  a = contiguous(a);
+  const Array a = input_array(o, m);
   keep.append(py::capsule(new Array(a), [](void* p) { delete static_cast<Array*>(p); }));
   return a.data();
 }
@@ -220,7 +212,7 @@ void forget_values(Recording& r) {
     if (r.tape[id].op != Op::constant && r.tape[id].op != Op::input) r.tape.forget(id);
 }
 
-// Takes the open recording of a program apart: (Recording, arrays to watch or None).
+// Takes the open recording of a program apart: (Recording, Captured).
 py::tuple finish_recording(const py::sequence& inputs, const py::sequence& outputs) {
   Session* s = program_session();
   require(s && s->depth == 1, "finish_recording: no recording of a program is open");
@@ -235,13 +227,47 @@ py::tuple finish_recording(const py::sequence& inputs, const py::sequence& outpu
   for (auto& place : s->source.places()) made->sources.push_back({place.file, place.line});
   for (auto& g : s->guards) made->guards.push_back({g.node, g.expected, g.line});
   s->watched.forget_temporaries();
-  const bool any = !s->watched.items().empty();
-  py::object captured = py::none();
-  if (any) captured = py::cast(std::make_shared<CapturedArrays>(std::move(s->watched)));
-  return py::make_tuple(py::cast(std::move(made)), captured);
+  auto captured = std::make_shared<Surroundings>(std::move(s->watched));
+  return py::make_tuple(py::cast(std::move(made)), py::cast(std::move(captured)));
 }
 
 }  // namespace
+
+// Rebinding a name to an equal number or text, as running a cell of a notebook again does, is no
+// change.
+bool Surroundings::is_same(const Name& n) {
+  PyObject* now = nullptr;
+  PyObject* c = n.container.ptr();
+  if (PyCell_Check(c)) now = PyCell_GET(c);
+  else if (PyDict_Check(c)) now = PyDict_GetItemWithError(c, n.key.ptr());
+  else if (PyList_Check(c)) {
+    const Py_ssize_t i = PyLong_AsSsize_t(n.key.ptr());
+    now = i < PyList_GET_SIZE(c) ? PyList_GET_ITEM(c, i) : nullptr;
+  }
+  if (now == n.value.ptr()) return true;
+  if (!now || Py_TYPE(now) != Py_TYPE(n.value.ptr())) return false;
+  if (!PyFloat_CheckExact(now) && !PyLong_CheckExact(now) && !PyUnicode_CheckExact(now))
+    return false;
+  return PyObject_RichCompareBool(now, n.value.ptr(), Py_EQ) == 1;
+}
+
+bool Surroundings::changed() const {
+  for (auto& name : names_)
+    if (!is_same(name)) return true;
+  return arrays_.changed();
+}
+
+Array input_array(py::handle o, const Meta& m) {
+  Array a;
+  bool weak;
+  if (!number_from(o.ptr(), a, weak)) a = array_from(o.ptr(), "an input");
+  if (!(a.shape() == m.shape))
+    throw Error("an input has shape " + a.shape().str() + ", the program was recorded for " +
+                m.shape.str());
+  if (a.dtype() != m.dtype)
+    a = evaluate(Op::cast, {a}, std::array{static_cast<std::int64_t>(m.dtype)});
+  return contiguous(a);
+}
 
 namespace {
 bool has_openmp() {
@@ -281,10 +307,12 @@ void make_program_types(py::module_& m) {
   m.def("has_openmp", has_openmp, "Can programs run on several threads?");
   m.def(
       "finish_recording", finish_recording, "inputs"_a, "outputs"_a,
-      "The open recording of a program as (Recording, Captured or None); its tape is empty then.");
-  py::class_<CapturedArrays, std::shared_ptr<CapturedArrays>>(
-      m, "Captured", "The NumPy arrays that a recording has read.")
-      .def("changed", &CapturedArrays::changed, "Has one of them been written to since?");
+      "The open recording of a program as (Recording, Captured); its tape is empty then.");
+  py::class_<Surroundings, std::shared_ptr<Surroundings>>(
+      m, "Captured", "What a recording has read besides its arguments.")
+      .def("watch", &Surroundings::watch, "container"_a, "key"_a, "value"_a,
+           "Note what a name, or the cell of a closure (key None), means now.")
+      .def("changed", &Surroundings::changed, "Has an array been written to, or a name rebound?");
   py::class_<Executable, std::shared_ptr<Executable>>(m, "Executable",
                                                       "A recording that is ready to run.")
       .def("run", run, "inputs"_a, "out"_a = py::none(), "threads"_a = 1,

@@ -7,17 +7,30 @@
 
 namespace tapegrad {
 
-// The NumPy arrays that a recording has read: a program holds their values.
-class CapturedArrays {
+// What a recording has read besides its arguments: the contents of NumPy arrays, and the values of
+// names (globals, closure variables, attributes, items of lists and dicts).
+class Surroundings {
  public:
-  explicit CapturedArrays(WatchedArrays arrays) : arrays_(std::move(arrays)) {}
-  bool changed() const { return arrays_.changed(); }
+  explicit Surroundings(WatchedArrays arrays) : arrays_(std::move(arrays)) {}
+  void watch(py::object container, py::object key, py::object value) {
+    names_.push_back({std::move(container), std::move(key), std::move(value)});
+  }
+  bool changed() const;
 
  private:
+  struct Name {
+    py::object container, key, value;
+  };
+  static bool is_same(const Name& name);
   WatchedArrays arrays_;
+  std::vector<Name> names_;
 };
 
+// A value as an input of these shape and dtype, contiguous; Error if it has another shape.
+Array input_array(py::handle value, const Meta& meta);
+
 void make_program_types(py::module_& m);
+void make_program_tools(py::module_& m);
 void make_instances(py::module_& m);
 void make_fast_call(py::module_& m);
 

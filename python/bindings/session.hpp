@@ -64,8 +64,8 @@ inline Session* program_session() {
   return current_session && current_session->program ? current_session : nullptr;
 }
 
-// True if the recording with this serial is a program's and open, on whichever thread: a plain value
-// of it must not be taken where no guard can be noted.
+// True if the recording with this serial is a program's and open, on whichever thread: a plain
+// value of it must not be taken where no guard can be noted.
 bool is_open_program(std::uint64_t serial);
 
 // Opens a recording on this thread or nests in the open one. That of a program is the outermost.

@@ -67,7 +67,9 @@ py::list result_list(std::vector<Array> arrays) {
 // nested derivative may come from anywhere.
 class Unwatched {
  public:
-  explicit Unwatched(Session& session) : session_(session) { session_.watching = session.depth > 1; }
+  explicit Unwatched(Session& session) : session_(session) {
+    session_.watching = session.depth > 1;
+  }
   ~Unwatched() { session_.watching = true; }
 
  private:

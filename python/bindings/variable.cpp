@@ -257,13 +257,13 @@ Value apply_in_program(Session& session, Op op, std::span<Argument> in, Attrs at
   std::vector<Watched*> constants(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
     kept[i] = in[i].value.array;
-    if (!in[i].value.active() && !in[i].variable)
-      constants[i] = program_constant(session, kept[i]);
+    if (!in[i].value.active() && !in[i].variable) constants[i] = program_constant(session, kept[i]);
   }
   std::vector<Array> arrays = kept;
   // Nobody else needs the value of an active operand: an update may write in place.
   const bool updates = kind_of(op) == OpKind::structured && rules_of(op).update;
-  if (updates && in[0].value.active() && !session.tape.keeps_values()) kept[0] = in[0].value.array = Array();
+  if (updates && in[0].value.active() && !session.tape.keeps_values())
+    kept[0] = in[0].value.array = Array();
   try {
     const Array out = evaluate(op, arrays, attrs);
     return {record_in_program(session, op, in, kept, constants, attrs, out), out};

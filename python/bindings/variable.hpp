@@ -54,7 +54,8 @@ void check_recording(const Variable* v);
 Value value_of(Variable* v);
 // The value for looking at (shape, repr): also of a recording that has ended.
 Array peek(Variable* v);
-// Any operand: a Variable, a number, an array. `weak`: a Python number, whose dtype says which kind.
+// Any operand: a Variable, a number, an array. `weak`: a Python number, whose dtype says which
+// kind.
 struct Argument {
   Value value;
   bool weak = false;

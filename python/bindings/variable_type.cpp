@@ -61,20 +61,20 @@ PyObject* get_real(PyObject* self, void*) {
 }
 PyObject* get_imag(PyObject* self, void*) { return part(self, Op::imag); }
 
-PyGetSetDef getset[] = {{"shape", get_shape, nullptr, "Shape, a tuple of integers.", nullptr},
-                        {"dtype", get_dtype, nullptr, "The numpy.dtype.", nullptr},
-                        {"ndim", get_ndim, nullptr, "Number of axes.", nullptr},
-                        {"size", get_size, nullptr, "Number of elements.", nullptr},
-                        {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
-                        {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
-                        {"T", get_transposed, nullptr, "The transpose, a view.", nullptr},
-                        {"real", get_real, nullptr, "Real part.", nullptr},
-                        {"imag", get_imag, nullptr, "Imaginary part.", nullptr},
-                        {"active", get_active, nullptr,
-                         "True if the value carries a derivative by an input.", nullptr},
-                        {"recorded", get_recorded, nullptr,
-                         "True if the value depends on an input of the recording.", nullptr},
-                        {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef getset[] = {
+    {"shape", get_shape, nullptr, "Shape, a tuple of integers.", nullptr},
+    {"dtype", get_dtype, nullptr, "The numpy.dtype.", nullptr},
+    {"ndim", get_ndim, nullptr, "Number of axes.", nullptr},
+    {"size", get_size, nullptr, "Number of elements.", nullptr},
+    {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
+    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
+    {"T", get_transposed, nullptr, "The transpose, a view.", nullptr},
+    {"real", get_real, nullptr, "Real part.", nullptr},
+    {"imag", get_imag, nullptr, "Imaginary part.", nullptr},
+    {"active", get_active, nullptr, "True if the value carries a derivative by an input.", nullptr},
+    {"recorded", get_recorded, nullptr, "True if the value depends on an input of the recording.",
+     nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyObject* view_method(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {

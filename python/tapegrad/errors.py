@@ -52,7 +52,7 @@ def user_frame() -> tuple[str, int]:
 
 def is_library(file: str) -> bool:
     """Whether code in `file` is not the user's; asked by the extension once for each function."""
-    return file.startswith(_LIBRARIES)
+    return file.startswith(LIBRARIES)
 
 
 def detached(what: str, advice: str = "") -> NoReturn:
@@ -109,7 +109,7 @@ def _folder(file: str | None) -> str:
 
 # SciPy lies beside NumPy; importing it here only to ask would be slow. "<__array_function__" and
 # "<frozen" name code without a file.
-_LIBRARIES = (
+LIBRARIES = (
     _folder(__file__),
     _folder(np.__file__),
     os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(np.__file__))), "scipy") + os.sep,

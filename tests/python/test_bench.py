@@ -1,5 +1,6 @@
 """The benchmark's building blocks: checks find wrong results, figures and table are right."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,12 +13,22 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # bench is run from the repository root and never installed
 
 from bench import __main__ as cli  # noqa: E402
-from bench import compare, measure, report, runner, systems, worker  # noqa: E402
-from bench.checks import CheckFailed, complex_step, relative_error, require_close  # noqa: E402
+from bench import compare, measure, picture, report, runner, systems, worker  # noqa: E402
+from bench.checks import (  # noqa: E402
+    CheckFailed,
+    complex_step,
+    projected,
+    relative_error,
+    require_close,
+    slope,
+)
 from bench.results import Measurement, Run  # noqa: E402
 from bench.rows import rows_for  # noqa: E402
 from bench.rows.base import Target, power_text  # noqa: E402
 from bench.rows.gradient import GradientRow  # noqa: E402
+from bench.rows.prepared import PreparedRow  # noqa: E402
+from bench.rows.scaling import SPEEDUP, ThreadsRow  # noqa: E402
+from bench.systems.limit import SOURCES, Limit  # noqa: E402
 from bench.systems.tapegrad import Tapegrad  # noqa: E402
 from bench.workloads import MLP, ROSENBROCK, WORKLOADS  # noqa: E402
 
@@ -56,20 +67,25 @@ class WrongHvp(Analytic):
 
 
 ROW = GradientRow(ROSENBROCK, 3)
+CLOSED_FORMS = {name: w for name, w in WORKLOADS.items() if w.gradient is not None}
+# Rosenbrock as a workload whose derivatives are checked by projections.
+PROJECTED = GradientRow(dataclasses.replace(ROSENBROCK, gradient=None), 3)
 
 
 class TestChecks:
-    def test_right_result_passes(self):
-        found = ROW.measure(Analytic(), measure.SMOKE)
+    @pytest.mark.parametrize("row", [ROW, PROJECTED])
+    def test_right_result_passes(self, row):
+        found = row.measure(Analytic(), measure.SMOKE)
         assert {"time", "HVP / gradient"} <= {m.metric for m in found}
 
     @pytest.mark.parametrize(
         ("system", "text"),
         [(WrongGradient, "gradient"), (WrongInOnePlace, "gradient"), (WrongHvp, "Hessian")],
     )
-    def test_error_of_one_in_a_thousand_is_found(self, system, text):
+    @pytest.mark.parametrize("row", [ROW, PROJECTED])
+    def test_error_of_one_in_a_thousand_is_found(self, row, system, text):
         with pytest.raises(CheckFailed, match=f"rosenbrock: {text}"):
-            ROW.measure(system(), measure.SMOKE)
+            row.measure(system(), measure.SMOKE)
 
     def test_relative_error(self):
         assert relative_error([1.0, 2.0], [1.0, 2.0]) == 0.0
@@ -85,7 +101,7 @@ class TestChecks:
 
 class TestWorkloads:
     @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)
-    def test_closed_form_gradient_is_the_functions(self, workload):
+    def test_independent_gradient_is_the_functions(self, workload):
         instance, step = workload.make(workload.small), 1e-6
         direction = instance.tangents()
 
@@ -93,11 +109,17 @@ class TestWorkloads:
             moved = [p + sign * step * d for p, d in zip(instance.params, direction, strict=True)]
             return workload.function(np, *moved, *instance.data)
 
-        gradient = workload.gradient(*instance.params, *instance.data)
-        slope = sum(np.sum(g * d) for g, d in zip(gradient, direction, strict=True))
-        assert slope == pytest.approx((value(1) - value(-1)) / (2 * step), rel=1e-7, abs=1e-8)
+        def function(*params):
+            return workload.function(np, *params, *instance.data)
 
-    @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=WORKLOADS)
+        if workload.gradient is None:
+            computed = slope(function, instance.params, direction)
+        else:
+            gradient = workload.gradient(*instance.params, *instance.data)
+            computed = projected(gradient, direction)
+        assert computed == pytest.approx((value(1) - value(-1)) / (2 * step), rel=1e-7, abs=1e-8)
+
+    @pytest.mark.parametrize("workload", CLOSED_FORMS.values(), ids=CLOSED_FORMS)
     def test_complex_step_is_the_gradients_derivative(self, workload):
         instance, step = workload.make(workload.small), 1e-6
         direction = instance.tangents()
@@ -126,6 +148,23 @@ class TestTapegrad:
         row = rows_for(measure.SMOKE)[name]
         found = row.measure(Tapegrad(), measure.SMOKE)
         assert found and {m.metric for m in found} <= set(row.targets)
+
+
+@pytest.mark.skipif(not Limit.installed(), reason="no C compiler")
+class TestLimit:
+    @pytest.mark.parametrize("name", sorted(file.stem for file in SOURCES.glob("*.c")))
+    def test_the_adjoint_by_hand_is_right(self, name):
+        workload = WORKLOADS[name]
+        for size in (workload.small, workload.small + 3):
+            found = PreparedRow(workload, size).measure(Limit(), measure.SMOKE)
+            assert {"first call", "gradient"} <= {m.metric for m in found}
+
+
+class TestSelection:
+    def test_a_whole_name_is_that_row_and_a_part_is_all_that_hold_it(self):
+        rows = rows_for(measure.FULL)
+        assert list(cli._chosen_rows(rows, ["rosenbrock-4"])) == ["rosenbrock-4"]
+        assert len(cli._chosen_rows(rows, ["rosenbrock"])) > 5
 
 
 class TestMeasure:
@@ -168,7 +207,7 @@ class TestCommandLine:
 
     def test_a_wrong_system_is_an_error(self, monkeypatch, capsys):
         def in_this_process(row, system, settings):
-            task = {"row": row, "system": system, "effort": settings.effort.name}
+            task = {"row": row, "system": system, "effort": "smoke", "threads": settings.threads}
             return runner.Failure(row, system, worker.perform(task)["failure"])
 
         monkeypatch.setitem(systems.SYSTEMS, "python", WrongGradient)
@@ -217,6 +256,48 @@ def _run(tapegrad, torch):
     )
 
 
+class Counted(ThreadsRow):
+    """Answers without a child process: a second thread brings 1.5."""
+
+    def answer(self, system, settings):
+        seconds = 3.0 / (1.0 + 0.5 * (settings.threads - 1))
+        metric = f"{settings.threads} thread{'s' * (settings.threads > 1)}"
+        return [Measurement(self.name, metric, system, seconds, "s")]
+
+
+class TestThreads:
+    def test_each_count_has_its_process_and_the_ratio_is_added(self, monkeypatch):
+        row = Counted(ROSENBROCK, 3)
+        monkeypatch.setattr(runner, "_run_child", lambda name, s, settings: row.answer(s, settings))
+        run = Run({}, {})
+        settings = runner.Settings(measure.SMOKE, threads=1, timeout=60.0)
+        runner.run_rows([row], [Tapegrad], settings, run, lambda line: None)
+        found = {m.metric: m.value for m in run.measurements}
+        assert found == {"1 thread": 3.0, "2 threads": 2.0, SPEEDUP: pytest.approx(2 / 3)}
+
+
+class TestPicture:
+    @staticmethod
+    def _drawn(rows, path):
+        run = Run({"processor": "a processor"}, {"effort": "full", "threads": 1})
+        for row in rows:
+            for metric in ("gradient", *row.targets):
+                for number, system in enumerate(("tapegrad", "torch"), 1):
+                    run.measurements.append(Measurement(row.name, metric, system, number, "s"))
+        picture.save(run, {row.name: row for row in rows}, path)
+
+    def test_prepared_and_scaling_rows_are_drawn(self, tmp_path):
+        pytest.importorskip("matplotlib")
+        file = tmp_path / "run.png"
+        self._drawn(rows_for(measure.FULL).values(), file)
+        assert file.read_bytes().startswith(b"\x89PNG")
+
+    def test_nothing_to_draw_is_said(self, tmp_path):
+        pytest.importorskip("matplotlib")
+        with pytest.raises(ValueError, match="nothing to draw"):
+            self._drawn([ROW], tmp_path / "run.png")
+
+
 class TestReport:
     def test_ratios_targets_and_notes(self):
         table = report.build(_run(10e-6, 42e-6), rows_for(measure.FULL))
@@ -249,6 +330,8 @@ class TestReport:
         assert target.met({"tapegrad": 0.5, "torch": 0.6})
         assert not target.met({"tapegrad": 0.5, "torch": 0.6, "xad": 0.4})
         assert not target.met({"tapegrad": 1.5, "torch": 2.0})
+        assert Target(times={"limit": 2.5}).met({"tapegrad": 2.0, "limit": 1.0})
+        assert not Target(times={"limit": 2.5}).met({"tapegrad": 3.0, "limit": 1.0})
 
     def test_sizes(self):
         assert [power_text(n) for n in (256, 12_345, 20_000, 10**7)] == [
@@ -268,7 +351,9 @@ class TestCompare:
     def test_growth_is_shown_and_can_fail(self, tmp_path, capsys):
         files = self._save(tmp_path, a=_run(10e-6, 42e-6), b=_run(20e-6, 42e-6))
         assert compare.main(files) == 0
-        assert "2.00x" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "tapegrad slower or larger:\n  rosenbrock-4: time 2.00x" in out
+        assert "1 of 2 figures moved" in out
         assert compare.main([*files, "--fail-above", "1.5"]) == 1
         assert compare.main([*reversed(files), "--fail-above", "1.5"]) == 0
 

@@ -54,7 +54,7 @@ def arguments_of(
                 places.append(k)
                 continue
         parts.append(_static_part(leaf))
-    return Arguments((_shape_of(structure), tuple(parts)), dynamic, leaves, places, structure)
+    return Arguments((shape_of(structure), tuple(parts)), dynamic, leaves, places, structure)
 
 
 def _dynamic_part(leaf: Any) -> Hashable:
@@ -99,7 +99,7 @@ def _owners(structure: Structure) -> list[int | str]:
     return owners
 
 
-def _shape_of(structure: Structure) -> Hashable:
+def shape_of(structure: Structure) -> Hashable:
     """The structure as something that can be compared and hashed."""
     if structure.container is None:
         return None
@@ -108,7 +108,7 @@ def _shape_of(structure: Structure) -> Hashable:
         hash(meta)
     except TypeError:
         meta = _ByIdentity(meta)
-    return (structure.cls, meta, *map(_shape_of, structure.children))
+    return (structure.cls, meta, *map(shape_of, structure.children))
 
 
 def owned_by(arguments: Arguments, argnum: int) -> list[int]:

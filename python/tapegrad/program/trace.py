@@ -4,13 +4,14 @@ the function itself and its derivatives, each on first use."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tapegrad import _core
 from tapegrad.program.signature import Arguments
+from tapegrad.program.surroundings import readings
 from tapegrad.pytree import LEAF, Structure, flatten
 from tapegrad.transforms.inputs import Variable
 
@@ -38,6 +39,15 @@ class Request(NamedTuple):
     directions: int | None = 0
 
 
+class BatchProgram(NamedTuple):
+    """A program for many instances; see `Recording.batch`."""
+
+    program: _core.Executable
+    carries: list[bool]  # which outputs have the instances in front
+    guards: list[int]  # which guard of the trace each guard of the program is
+    checks: bool  # the last output says which guard each instance fails
+
+
 class Failed(NamedTuple):
     """A replay whose guard number `guard` does not hold."""
 
@@ -62,9 +72,11 @@ class Trace:
             (np.asarray(value).tobytes(), file, line) for value, file, line in recording.guards
         ]
         self._programs: dict[Request, _core.Executable] = {}
+        self._batch_sources: dict[Request, _core.Recording] = {}
+        self._batches: dict[tuple[Request, tuple[bool, ...]], dict[int, BatchProgram]] = {}
 
     def is_stale(self) -> bool:
-        """An array that the recording had read was changed in place since."""
+        """Something that the recording had read besides its arguments has changed since."""
         return self.captured is not None and self.captured.changed()
 
     def program(
@@ -94,6 +106,29 @@ class Trace:
         kind, wrt, of, directions = request
         recording = self.recording.select(list(of)) if of else self.recording
         return _MAKERS[kind](recording, list(wrt), list(self.without), directions)
+
+    def batch_source(self, request: Request) -> _core.Recording:
+        """The recording of one instance that batches are made of."""
+        found = self._batch_sources.get(request)
+        if found is None:
+            found = self._batch_sources[request] = self.derived(request)
+        return found
+
+    def batch_program(
+        self, request: Request, mapped: tuple[bool, ...], count: int
+    ) -> BatchProgram:
+        """The same for `count` instances at once, which the mapped inputs carry in front."""
+        programs = self._batches.setdefault((request, mapped), {})
+        found = programs.get(count)
+        if found is None:
+            without = list(self.without)
+            made, *rest = self.batch_source(request).batch(list(mapped), count, without)
+            found = programs[count] = BatchProgram(made.compile(without), *rest)
+        return found
+
+    def batch_sizes(self, request: Request, mapped: tuple[bool, ...]) -> Collection[int]:
+        """For how many instances there is a program."""
+        return self._batches.get((request, mapped), {}).keys()
 
     def is_number(self) -> bool:
         """The function returns one float64 number or array that depends on its arguments."""
@@ -216,6 +251,8 @@ def record_trace(
         recording, captured = _core.finish_recording(inputs, outputs)
     finally:
         tape.leave()
+    for container, key, value in readings(f):
+        captured.watch(container, key, value)
     result = Result(structure, constants, computed)
     own = [value.copy() if type(value) is np.ndarray else value for value in values]
     return Trace(recording, result, captured, without), structure.unflatten(own)

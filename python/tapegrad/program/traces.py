@@ -72,10 +72,10 @@ class Traces:
             tried.append(trace)
             found = trace.run(kind, wrt, inputs, out, threads)
             if not isinstance(found, Failed):
-                self._note_hit(arguments.key, trace)
+                self.note_hit(arguments.key, trace)
                 return Replay(trace, found)
             failed = (trace, found)
-            trace = self._next(arguments.key, tried, trace, found.guard)
+            trace = self.next(arguments.key, tried, trace, found.guard)
         trace, _ = self.record(arguments, failed)
         found = trace.run(kind, wrt, inputs, out, threads)
         if isinstance(found, Failed):
@@ -143,7 +143,7 @@ class Traces:
                 self.on_change()
             return traces[0] if traces else None
 
-    def _next(
+    def next(
         self, key: Hashable, tried: Sequence[Trace], trace: Trace, guard: int
     ) -> Trace | None:
         """Another trace that takes the same way as `trace` up to a guard, and there differs."""
@@ -155,12 +155,13 @@ class Traces:
                     return other
         return None
 
-    def _note_hit(self, key: Hashable, trace: Trace) -> None:
+    def note_hit(self, key: Hashable, trace: Trace) -> None:
+        """This trace was valid: it is tried first the next time."""
         with self._lock:
             self.hits += 1
             self._misses_in_a_row = 0
-            traces = self.by_key[key]
-            if traces[0] is not trace and trace in traces:
+            traces = self.by_key.get(key, [])
+            if trace in traces and traces[0] is not trace:
                 traces.remove(trace)
                 traces.insert(0, trace)
 

@@ -1,0 +1,109 @@
+"""What a function reads besides its arguments: globals, closure variables, attributes of objects it
+holds. Their values are part of a recording, so a program is good only while they stay the same."""
+
+from __future__ import annotations
+
+import dis
+import os
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tapegrad import errors
+
+MOST_ITEMS = 64  # of a list or dict that is looked into
+DEPTH = 3  # functions that call functions
+
+# (container, key, value): a cell has the key None.
+Reading = tuple[Any, Any, Any]
+
+
+def readings(f: Callable[..., Any]) -> list[Reading]:
+    """Names and attributes that `f`, and the functions it names, read; with their present values.
+
+    Followed are Python functions outside of installed libraries. What the code itself assigns, such
+    as a counter, is left out; so is what it reaches by computed names (`getattr`, `vars`).
+    """
+    found: dict[tuple[int, Any], Reading] = {}
+    _follow(f, found, DEPTH)
+    return list(found.values())
+
+
+def _follow(f: Any, found: dict[tuple[int, Any], Reading], depth: int) -> None:
+    owner = getattr(f, "__self__", None)
+    f = getattr(f, "__func__", f)
+    f = getattr(f, "__wrapped__", f)
+    if not isinstance(f, types.FunctionType) or _is_library(f.__code__.co_filename):
+        return
+    loaded, stored = _names(f.__code__)
+    cells = zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
+    values: list[Any] = [] if owner is None else [owner]
+    for name, cell in cells:
+        if name not in stored and _has_value(cell):
+            _note(found, cell, None, cell.cell_contents)
+            values.append(cell.cell_contents)
+    for name in loaded - stored:
+        if name in f.__globals__:
+            _note(found, f.__globals__, name, f.__globals__[name])
+            values.append(f.__globals__[name])
+    for value in values:
+        _look_into(value, loaded - stored, found)
+        if depth > 0 and callable(value) and not isinstance(value, type):
+            _follow(value, found, depth - 1)
+
+
+def _look_into(value: Any, names: set[str], found: dict[tuple[int, Any], Reading]) -> None:
+    if type(value) in (list, dict) and len(value) <= MOST_ITEMS:
+        items = value.items() if type(value) is dict else enumerate(value)
+        for key, item in items:
+            if _is_plain(item):
+                _note(found, value, key, item)
+        return
+    if isinstance(value, (types.ModuleType, type, np.ndarray)) or not hasattr(value, "__dict__"):
+        return
+    if not isinstance(value, types.FunctionType):
+        for name in names & value.__dict__.keys():
+            _note(found, value.__dict__, name, value.__dict__[name])
+
+
+def _note(found: dict[tuple[int, Any], Reading], container: Any, key: Any, value: Any) -> None:
+    if not isinstance(value, types.ModuleType):
+        found[id(container), key] = (container, key, value)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, complex, str, np.generic, np.ndarray))
+
+
+def _names(code: types.CodeType) -> tuple[set[str], set[str]]:
+    """Names that the code, with the functions defined in it, loads and stores."""
+    loaded: set[str] = set()
+    stored: set[str] = set()
+    for part in _codes(code):
+        for instruction in dis.get_instructions(part):
+            if instruction.opname.startswith(("STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR")):
+                stored.add(instruction.argval)
+            elif isinstance(instruction.argval, str):
+                loaded.add(instruction.argval)
+    return loaded, stored - set(code.co_cellvars)
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _codes(constant)
+
+
+def _has_value(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(errors.LIBRARIES) or f"{os.sep}site-packages{os.sep}" in file
