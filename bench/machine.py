@@ -21,6 +21,7 @@ def describe() -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else "",
         "system": platform.platform(),
         "python": sys.version.split()[0],
         "compiler": _first_line([os.environ.get("CXX", "c++"), "--version"]),

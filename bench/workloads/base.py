@@ -47,7 +47,8 @@ class Workload:
     `variants` holds a system's idiomatic formulation, by system name, where the common one does
     not suit it. A `scalar` workload loops in Python over scalars, and its size is its number of
     operations. A `symbolic` one can be stated in scalar expressions of vectors. `systems`, where
-    given, are the only ones that can state it at all.
+    given, are the only ones that can state it at all. `small` is the size of a first call, large
+    enough for the system to load what it loads once, such as BLAS.
     """
 
     name: str

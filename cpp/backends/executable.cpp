@@ -56,7 +56,12 @@ std::int64_t work_of(const Plan& plan) {
   return work;
 }
 
+std::atomic<int> threads_by_default{1};
+
 }  // namespace
+
+int default_threads() { return threads_by_default.load(std::memory_order_relaxed); }
+void set_default_threads(int threads) { threads_by_default.store(threads); }
 
 // What one running call needs for itself.
 struct Executable::Workspace {

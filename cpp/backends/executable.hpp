@@ -11,6 +11,10 @@
 
 namespace tapegrad {
 
+// How many threads a run may use if it is not told: 1 at first. Of the whole process.
+int default_threads();
+void set_default_threads(int threads);
+
 class Executable {
  public:
   explicit Executable(Plan plan);

@@ -331,8 +331,6 @@ class Deserialiser {
 
 }  // namespace
 
-std::unique_ptr<Recording> deserialise(std::string_view bytes) {
-  return Deserialiser(bytes).run();
-}
+std::unique_ptr<Recording> deserialise(std::string_view bytes) { return Deserialiser(bytes).run(); }
 
 }  // namespace tapegrad

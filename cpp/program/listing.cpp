@@ -2,6 +2,7 @@
 #include "program/listing.hpp"
 
 #include <cstdio>
+#include <map>
 
 namespace tapegrad {
 namespace {
@@ -37,26 +38,134 @@ std::string operand_text(const Tape& tape, Operand o) {
   return s;
 }
 
+// Files by their names alone: the text is the same wherever the code lies.
+std::string line_text(const Recording& r, std::uint32_t line) {
+  if (!line) return "";
+  const UserLine& at = r.sources[line];
+  return "  # " + at.file.substr(at.file.find_last_of("/\\") + 1) + ":" + std::to_string(at.line);
+}
+
+std::string value_text(const Array& value) {
+  if (value.size() != 1) return "an array of " + meta_text(value.meta());
+  std::string text;
+  dispatch(value.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T v = *value.ptr<T>();
+    if constexpr (std::is_same_v<T, Complex>)
+      text = number(v.real()) + "+" + number(v.imag()) + "j";
+    else if constexpr (std::is_same_v<T, bool>) text = v ? "True" : "False";
+    else text = number(static_cast<double>(v));
+  });
+  return text;
+}
+
+// ---- steps ----
+
+std::string buffer_text(const Plan& p, const Place& place) {
+  BufferId b = place.buffer;
+  std::string s;
+  if (b == Plan::kWorkspace) s = "workspace";
+  else if ((b -= 1) < p.inputs.size()) s = "input " + std::to_string(b);
+  else if ((b -= p.inputs.size()) < p.outputs.size()) s = "output " + std::to_string(b);
+  else s = "constant " + std::to_string(b - p.outputs.size());
+  if (place.offset != 0 || place.buffer == Plan::kWorkspace) {
+    s += '+';
+    s += std::to_string(place.offset);
+  }
+  return s;
+}
+
+std::string access_text(const Plan& p, const Access& a, const Dims& shape) {
+  std::string s = buffer_text(p, a.place);
+  if (!Array::is_contiguous(shape, a.strides, itemsize(a.dtype)))
+    s += " strides " + a.strides.str();
+  for (const auto& w : a.windows) {
+    s += w.edge == Access::Edge::wrap ? " rolled by " : " shifted by ";
+    s += std::to_string(-w.shift);
+    s += " along " + std::to_string(w.axis);
+  }
+  return s;
+}
+
+class GroupText {
+ public:
+  GroupText(const Plan& p, const Group& g) : p_(p), g_(g) {}
+
+  std::string run() const {
+    std::string s = "loop over " + g_.shape.str() + "\n";
+    std::size_t r = 0;
+    for (const Access& a : g_.loads)
+      s += "  r" + std::to_string(r++) + " = " + access_text(p_, a, g_.shape) + "\n";
+    for (const MicroOp& op : g_.ops) s += op_text(op);
+    for (const auto& store : g_.stores)
+      s += "  " + access_text(p_, store.out, g_.shape) + " = " + value(store.value) + "\n";
+    for (const Reduction& out : g_.reductions)
+      s += "  " + buffer_text(p_, out.out.place) + " = " + std::string(op_name(out.op)) + " of " +
+           value(out.value) + "\n";
+    return s;
+  }
+
+ private:
+  std::string value(Register r) const {
+    const std::size_t constant = r - g_.loads.size();
+    if (r >= g_.loads.size() && constant < g_.constants.size())
+      return number(g_.constants[constant].value);
+    std::string s = "r";
+    s += std::to_string(r < g_.loads.size() ? r : r - g_.constants.size());
+    return s;
+  }
+  std::string op_text(const MicroOp& op) const {
+    std::string s = "  " + value(op.result) + " = " + std::string(op_name(op.op));
+    for (int i = 0; i < arity_of(op.op); ++i) s += " " + value(op.in[i]);
+    return s + "\n";
+  }
+
+  const Plan& p_;
+  const Group& g_;
+};
+
+std::string call_text(const Plan& p, const OpCall& c) {
+  std::string s = buffer_text(p, c.out.place) + " = " + std::string(op_name(c.op));
+  for (const Location& l : c.in) s += " (" + buffer_text(p, l.place) + ")";
+  if (!c.attrs.empty()) s += " {" + c.attrs.str() + "}";
+  return s + " : " + meta_text({c.out.dtype, c.out.shape}) + "\n";
+}
+
+std::string scalars_text(const Plan::Step& step) {
+  std::map<std::string_view, std::uint32_t> counts;
+  std::uint32_t all = 0;
+  for (const auto& share : step.shares) {
+    counts[op_name(share.op)] += share.count;
+    all += share.count;
+  }
+  std::string s = "scalars, " + std::to_string(all) + " ops:";
+  for (auto& [name, count] : counts) {
+    s += " " + std::to_string(count);
+    s += " " + std::string(name) + ",";
+  }
+  s.back() = '\n';
+  return s;
+}
+
 }  // namespace
 
 std::string listing(const Recording& r) {
   std::string s;
   for (NodeId id = 0; id < r.tape.size(); ++id) {
     const Node& n = r.tape[id];
-    s += "%" + std::to_string(id) + " = " + std::string(op_name(n.op));
-    for (int i = 0, count = r.tape.operand_count(n); i < count; ++i)
+    s += operand_text(r.tape, id) + " = " + std::string(op_name(n.op));
+    const bool leaf = n.op == Op::input || n.op == Op::constant;
+    for (int i = 0, count = leaf ? 0 : r.tape.operand_count(n); i < count; ++i)
       s += " " + operand_text(r.tape, r.tape.operand(n, i));
     std::int64_t immediate = 0;
     const Attrs attrs = r.tape.attrs(n, immediate);
     if (!attrs.empty()) s += " {" + Dims(attrs).str() + "}";
-    s += " : " + meta_text(r.tape.meta(id));
-    if (id < r.lines.size() && r.lines[id]) {
-      const UserLine& at = r.sources[r.lines[id]];
-      s += "  # " + at.file + ":" + std::to_string(at.line);
-    }
+    s += " : " + meta_text(r.tape.meta(id)) + line_text(r, id < r.lines.size() ? r.lines[id] : 0);
     s += "\n";
   }
-  for (auto& g : r.guards) s += "guard " + operand_text(r.tape, g.node) + "\n";
+  for (auto& g : r.guards)
+    s += "guard " + operand_text(r.tape, g.node) + " is " + value_text(g.expected) +
+         line_text(r, g.line) + "\n";
   s += "return";
   for (Operand o : r.outputs) s += " " + operand_text(r.tape, o);
   return s + "\n";
@@ -65,22 +174,17 @@ std::string listing(const Recording& r) {
 std::string listing(const Plan& p) {
   std::string s;
   for (const auto& step : p.steps) {
-    if (step.kind == Plan::Kind::op) {
-      const OpCall& c = p.ops[step.index];
-      s += "call " + std::string(op_name(c.op)) + " : " + meta_text({c.out.dtype, c.out.shape}) +
-           "\n";
-    } else if (step.kind == Plan::Kind::scalars) {
-      s += "scalars, " + std::to_string(p.scalars[step.index].slot.size()) + " ops\n";
-    } else {
-      const Group& g = p.groups[step.index];
-      s += "loop over " + g.shape.str() + ": " + std::to_string(g.loads.size()) + " loads,";
-      for (auto& op : g.ops) s += " " + std::string(op_name(op.op));
-      s += ", " + std::to_string(g.stores.size()) + " stores";
-      for (auto& r : g.reductions) s += ", " + std::string(op_name(r.op)) + " out";
-      s += "\n";
-    }
+    if (step.kind == Plan::Kind::op) s += call_text(p, p.ops[step.index]);
+    else if (step.kind == Plan::Kind::scalars) s += scalars_text(step);
+    else s += GroupText(p, p.groups[step.index]).run();
   }
-  return s + "workspace " + std::to_string(p.workspace_bytes) + " bytes\n";
+  for (const auto& check : p.checks)
+    s += "check " + buffer_text(p, check.source.place) + " is " + value_text(check.expected) + "\n";
+  s += "return";
+  for (const auto& out : p.outputs) s += " (" + buffer_text(p, out.source.place) + ")";
+  s += "\nworkspace of ";
+  s += std::to_string(p.workspace_bytes);
+  return s + " bytes\n";
 }
 
 }  // namespace tapegrad

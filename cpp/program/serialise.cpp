@@ -118,9 +118,8 @@ class Serialiser {
   // Dtype, axes, then for each axis extent and stride, then the numbers in the order of memory.
   void put_array(const Array& a) {
     const auto axes = axes_in_memory(a.shape(), a.strides());
-    const Dims strides = a.size() == 0
-                             ? Array::contiguous_strides(a.shape(), itemsize(a.dtype()))
-                             : dense_strides(a.shape(), axes, itemsize(a.dtype()));
+    const Dims strides = a.size() == 0 ? Array::contiguous_strides(a.shape(), itemsize(a.dtype()))
+                                       : dense_strides(a.shape(), axes, itemsize(a.dtype()));
     out_.put(static_cast<std::uint32_t>(a.dtype()));
     out_.put(static_cast<std::uint32_t>(a.shape().size()));
     for (std::size_t d = 0; d < a.shape().size(); ++d) {

@@ -149,7 +149,7 @@ NodeId Tape::add(Op op, std::span<const Operand> operands, std::span<const Array
 NodeId Tape::add_leaf(Op op, const Array& value) {
   if (!is_scalar(value)) {
     const NodeId id = add_leaf(op, value.meta());
-    if (program_ && op == Op::constant) keep(id, value);
+    if (is_program() && op == Op::constant) keep(id, value);
     return id;
   }
   return append({op, DType::f64, Node::kScalar, kNoOperand, kNoOperand, 0, {value.at<double>()}});

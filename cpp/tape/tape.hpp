@@ -23,8 +23,9 @@ class Tape {
   ~Tape() { release_values(); }
 
   // Changes when the tape is cleared, and differs from tape to tape: what Vars of the C++ API
-  // carry.
+  // carry. Odd for the recording of a program, so that a Var knows without a look at its tape.
   std::uint32_t serial() const { return serial_; }
+  static constexpr std::uint32_t kProgramSerial = 1;
 
   // ---- scalars ----
   NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
@@ -75,8 +76,10 @@ class Tape {
   bool keeps_values() const { return keep_all_; }
   // The recording of a program: constants keep their values, and what has no derivative is recorded
   // too.
-  void record_program(bool on = true) { program_ = on; }
-  bool is_program() const { return program_; }
+  void record_program(bool on = true) {
+    serial_ = on ? serial_ | kProgramSerial : serial_ & ~kProgramSerial;
+  }
+  bool is_program() const { return serial_ & kProgramSerial; }
   // Whether the values that derivative rules read are kept, for sweeps over this tape.
   void keep_for_sweeps(bool keep) { keep_needed_ = keep; }
   // For nodes of the fast path, which do not find out by themselves.
@@ -96,7 +99,6 @@ class Tape {
     serial_ = next_serial();
     keep_all_ = false;
     keep_needed_ = true;
-    program_ = false;
     release_values();
     forget(keep_bytes, nodes_, constants_, lists_, attrs_, slots_);
     shapes_.clear();
@@ -155,13 +157,12 @@ class Tape {
 
   static std::uint32_t next_serial() {
     static std::atomic<std::uint32_t> last{0};
-    return ++last;
+    return last += 2;
   }
 
   std::uint32_t serial_ = next_serial();
   bool keep_all_ = false;
   bool keep_needed_ = true;
-  bool program_ = false;
   Flat<Node> nodes_;
   Flat<double> constants_;
   Flat<Operand> lists_;

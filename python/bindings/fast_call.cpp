@@ -97,7 +97,7 @@ PyObject* attempt(const Entry& e, PyObject* const* args, std::size_t n, PyObject
   std::int64_t failed;
   if (e.program->is_long()) {
     py::gil_scoped_release release;
-    failed = e.program->run(call.inputs, outputs);
+    failed = e.program->run(call.inputs, outputs, default_threads());
   } else {
     failed = e.program->run(call.inputs, outputs);
   }

@@ -94,8 +94,9 @@ std::int64_t elements(const Recording& r) {
   return count;
 }
 
-Shared select_outputs(const Recording& r, const std::vector<std::size_t>& outputs) {
-  auto made = simplified(r, Passes());
+Shared select_outputs(const Recording& r, const std::vector<std::size_t>& outputs,
+                      const std::vector<std::string>& off) {
+  auto made = simplified(r, passes_without(off));
   std::vector<Operand> chosen;
   for (std::size_t k : outputs) chosen.push_back(made->outputs.at(k));
   made->outputs = std::move(chosen);
@@ -165,7 +166,7 @@ py::object run(const Executable& e, const py::sequence& inputs, const py::object
   std::int64_t failed;
   {
     py::gil_scoped_release release;
-    failed = e.run(in.data(), data.data(), threads);
+    failed = e.run(in.data(), data.data(), threads > 0 ? threads : default_threads());
   }
   if (failed != Executable::kAllHold) return py::int_(failed);
   py::list made;
@@ -300,10 +301,13 @@ void make_program_types(py::module_& m) {
            "For many instances: the inputs marked True carry a leading axis. Gives (Recording, "
            "which outputs carry it, which guard each of its guards is, whether the last output "
            "says for each instance which guard it fails first, -1 for none).")
-      .def("select", select_outputs, "outputs"_a, "The same with these outputs only.")
+      .def("select", select_outputs, "outputs"_a, "off"_a = std::vector<std::string>(),
+           "The same with these outputs only.")
       .def("compile", compile, "off"_a = std::vector<std::string>(),
            "Made ready to run; `off` names passes that are left out.")
       .def("listing", [](const Recording& r) { return listing(r); }, "The nodes as text.");
+  m.def("threads", default_threads, "How many threads a program may use.");
+  m.def("set_threads", set_default_threads, "count"_a, "Change it, for the whole process.");
   m.def("has_openmp", has_openmp, "Can programs run on several threads?");
   m.def(
       "finish_recording", finish_recording, "inputs"_a, "outputs"_a,
@@ -315,7 +319,7 @@ void make_program_types(py::module_& m) {
       .def("changed", &Surroundings::changed, "Has an array been written to, or a name rebound?");
   py::class_<Executable, std::shared_ptr<Executable>>(m, "Executable",
                                                       "A recording that is ready to run.")
-      .def("run", run, "inputs"_a, "out"_a = py::none(), "threads"_a = 1,
+      .def("run", run, "inputs"_a, "out"_a = py::none(), "threads"_a = 0,
            "The outputs as a list, or the number of the first guard that does not hold.")
       .def("stats", stats, "Counts of steps and ops, bytes.")
       .def("listing", [](const Executable& e) { return listing(e.plan()); }, "The steps as text.");

@@ -15,7 +15,7 @@ from tapegrad import testing
 from tapegrad._core import Variable
 from tapegrad.draw import draw
 from tapegrad.errors import BranchError, DetachedError, RecordingError, UnsupportedError
-from tapegrad.program import Function, Program, backends, function, record
+from tapegrad.program import Function, Program, backends, function, record, set_threads
 from tapegrad.pytree import register_pytree
 from tapegrad.transforms import (
     derivative,
@@ -64,10 +64,12 @@ __all__ = [
     "numpy",
     "record",
     "register_pytree",
+    "set_threads",
     "stop_gradient",
     "testing",
     "value_and_grad",
     "vjp",
+    "vmap",
 ]
 
 

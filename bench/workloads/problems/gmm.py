@@ -51,4 +51,4 @@ def make(size: int) -> Instance:
     return Instance(params, data=(rng.standard_normal((size, DIMENSION)), place, mask))
 
 
-GMM = Workload("gmm", "Gaussian mixture, 10 dimensions, 5 components", function, make, small=3)
+GMM = Workload("gmm", "Gaussian mixture, 10 dimensions, 5 components", function, make, small=60)

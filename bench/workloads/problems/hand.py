@@ -63,4 +63,4 @@ def make(size: int) -> Instance:
     return Instance((0.3 * rng.standard_normal(6), angles), data)
 
 
-HAND = Workload("hand", "hand tracking, skinned points", function, make, small=4)
+HAND = Workload("hand", "hand tracking, skinned points", function, make, small=60)

@@ -4,15 +4,28 @@
 
 #include <limits>
 #include <ostream>
+#include <utility>
+#include <vector>
 
 #include "ops/formula.hpp"
+#include "tape/observation.hpp"
 #include "tape/tape.hpp"
 
 namespace tapegrad {
 
+class Var;
+
 namespace detail {
+
 inline thread_local Tape* current_tape = nullptr;
-}
+
+double number(const Var& x);
+void observe(Op op, const Var& x, const Var& y, double seen);
+
+}  // namespace detail
+
+// (The core has a Recording too: the tape of a program.)
+inline namespace variables {
 
 // Makes a tape this thread's current one for its lifetime. Recordings nest.
 class Recording {
@@ -26,19 +39,27 @@ class Recording {
   Tape* outer_;
 };
 
+}  // namespace variables
+
 class Var {
  public:
   Var() = default;
   Var(double value) : value_(value) {}  // NOLINT: constants convert, as for double
   Var(double value, NodeId id, const Tape& tape) : value_(value), id_(id), serial_(tape.serial()) {}
 
-  double value() const { return value_; }
+  // In the recording of a program the replays must find this value again: better compare Vars.
+  double value() const {
+    if (in_program()) [[unlikely]]
+      detail::observe(Op::positive, *this, *this, value_);
+    return value_;
+  }
   NodeId id() const { return id_; }
   // False for constants: nothing that touches only constants is recorded.
   bool active() const { return id_ != kNoOperand; }
   bool belongs_to(const Tape& tape) const { return serial_ == tape.serial(); }
+  bool in_program() const { return serial_ & Tape::kProgramSerial; }
 
-  explicit operator double() const { return value_; }
+  explicit operator double() const { return value(); }
 
   Var& operator+=(const Var& o);
   Var& operator-=(const Var& o);
@@ -46,12 +67,52 @@ class Var {
   Var& operator/=(const Var& o);
 
  private:
+  friend double detail::number(const Var& x);
+
   double value_ = 0;
   NodeId id_ = kNoOperand;
   std::uint32_t serial_ = 0;
 };
 
 namespace detail {
+
+// The value, for those who record what they do with it.
+inline double number(const Var& x) { return x.value_; }
+
+// Notes what is looked at while a program is recorded on a tape. Recordings nest.
+class Observer {
+ public:
+  Observer(Tape& tape, std::vector<Observation>& seen)
+      : tape_(tape), seen_(seen), outer_(std::exchange(innermost, this)) {}
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+  ~Observer() { innermost = outer_; }
+
+  static Observer* of(const Var& x, const Var& y) {
+    Observer* o = innermost;
+    while (o && !(o->knows(x) && o->knows(y))) o = o->outer_;
+    return o;
+  }
+  void note(Op op, const Var& x, const Var& y, double seen) {
+    seen_.push_back({op, operand(x), operand(y), seen});
+  }
+
+ private:
+  bool knows(const Var& x) const { return !x.active() || x.belongs_to(tape_); }
+  Operand operand(const Var& x) { return x.active() ? x.id() : tape_.add_constant(number(x)); }
+
+  static inline thread_local Observer* innermost = nullptr;
+  Tape& tape_;
+  std::vector<Observation>& seen_;
+  Observer* const outer_;
+};
+
+inline void observe(Op op, const Var& x, const Var& y, double seen) {
+  Observer* observer = Observer::of(x, y);
+  require(observer != nullptr,
+          "a Var was looked at outside of the recording of a program that it belongs to");
+  observer->note(op, x, y, seen);
+}
 
 // Raises Error for a Var of another tape, or of a recording that has been cleared.
 inline NodeId node_of(const Tape& tape, const Var& v) {
@@ -60,7 +121,7 @@ inline NodeId node_of(const Tape& tape, const Var& v) {
   return v.id();
 }
 inline Operand operand(Tape& tape, const Var& v) {
-  return v.active() ? node_of(tape, v) : tape.add_constant(v.value());
+  return v.active() ? node_of(tape, v) : tape.add_constant(number(v));
 }
 inline Tape& tape_of() {
   require(current_tape != nullptr, "a recorded Var was used while no Recording is alive");
@@ -80,13 +141,15 @@ inline Var record(Op op, double value, const Var& x, const Var& y) {
 
 }  // namespace detail
 
-#define UNARY(name, ...) \
-  inline Var name(const Var& x) { return detail::record(Op::name, math::name(x.value()), x); }
-#define BINARY(name, ...)                                                    \
-  inline Var name(const Var& x, const Var& y) {                              \
-    return detail::record(Op::name, math::name(x.value(), y.value()), x, y); \
-  }                                                                          \
-  inline Var name(const Var& x, double y) { return name(x, Var(y)); }        \
+#define UNARY(name, ...)                                               \
+  inline Var name(const Var& x) {                                      \
+    return detail::record(Op::name, math::name(detail::number(x)), x); \
+  }
+#define BINARY(name, ...)                                                                    \
+  inline Var name(const Var& x, const Var& y) {                                              \
+    return detail::record(Op::name, math::name(detail::number(x), detail::number(y)), x, y); \
+  }                                                                                          \
+  inline Var name(const Var& x, double y) { return name(x, Var(y)); }                        \
   inline Var name(double x, const Var& y) { return name(Var(x), y); }
 #include "ops/elementwise.def"
 
@@ -101,13 +164,35 @@ inline Var& Var::operator-=(const Var& o) { return *this = *this - o; }
 inline Var& Var::operator*=(const Var& o) { return *this = *this * o; }
 inline Var& Var::operator/=(const Var& o) { return *this = *this / o; }
 
-// Comparisons look at values; the branch taken is the one that is differentiated.
-inline bool operator==(const Var& x, const Var& y) { return x.value() == y.value(); }
-inline bool operator!=(const Var& x, const Var& y) { return x.value() != y.value(); }
-inline bool operator<(const Var& x, const Var& y) { return x.value() < y.value(); }
-inline bool operator<=(const Var& x, const Var& y) { return x.value() <= y.value(); }
-inline bool operator>(const Var& x, const Var& y) { return x.value() > y.value(); }
-inline bool operator>=(const Var& x, const Var& y) { return x.value() >= y.value(); }
+// Comparisons look at values; the branch taken is the one that is differentiated, and the only one
+// that a program replays.
+#define COMPARISON_OPERATOR(name, op)                         \
+  inline bool operator op(const Var& x, const Var& y) {       \
+    const bool seen = detail::number(x) op detail::number(y); \
+    if (x.in_program() || y.in_program()) [[unlikely]]        \
+      detail::observe(Op::name, x, y, seen);                  \
+    return seen;                                              \
+  }
+COMPARISON_OPERATOR(equal, ==)
+COMPARISON_OPERATOR(not_equal, !=)
+COMPARISON_OPERATOR(less, <)
+COMPARISON_OPERATOR(less_equal, <=)
+COMPARISON_OPERATOR(greater, >)
+COMPARISON_OPERATOR(greater_equal, >=)
+#undef COMPARISON_OPERATOR
+
+#define QUESTION(name)                              \
+  inline bool name(const Var& x) {                  \
+    const bool seen = std::name(detail::number(x)); \
+    if (x.in_program()) [[unlikely]]                \
+      detail::observe(Op::name, x, x, seen);        \
+    return seen;                                    \
+  }
+QUESTION(isnan)
+QUESTION(isinf)
+QUESTION(isfinite)
+QUESTION(signbit)
+#undef QUESTION
 
 // The names of <cmath>, where they differ from NumPy's.
 inline Var abs(const Var& x) { return absolute(x); }
@@ -126,10 +211,7 @@ inline Var pow(const Var& x, double y) { return pow(x, Var(y)); }
 inline Var pow(double x, const Var& y) { return pow(Var(x), y); }
 inline Var max(const Var& x, const Var& y) { return maximum(x, y); }
 inline Var min(const Var& x, const Var& y) { return minimum(x, y); }
-inline bool isnan(const Var& x) { return std::isnan(x.value()); }
-inline bool isinf(const Var& x) { return std::isinf(x.value()); }
-inline bool isfinite(const Var& x) { return std::isfinite(x.value()); }
-inline std::ostream& operator<<(std::ostream& os, const Var& x) { return os << x.value(); }
+inline std::ostream& operator<<(std::ostream& os, const Var& x) { return os << detail::number(x); }
 
 }  // namespace tapegrad
 

@@ -67,4 +67,5 @@ def sentence(node: Node) -> str:
     facts = [f"{node.dtype} {shape_text(node.shape)}"] if node.dtype else []
     facts += [f"value {node.value}"] if node.value else []
     facts += [f"adjoint {node.adjoint}"] if node.adjoint else []
+    facts += [node.line] if node.line else []
     return said + "".join(f"; {fact}" for fact in facts)

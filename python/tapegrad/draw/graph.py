@@ -16,7 +16,10 @@ Role = Literal["input", "constant", "operation", "output", "elided"]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One recorded node. `value` and `adjoint` are short texts, "" where there is none."""
+    """One recorded node. `value` and `adjoint` are short texts, "" where there is none.
+
+    `line` is the user's file and line, in drawings of programs.
+    """
 
     id: int
     op: str
@@ -27,6 +30,7 @@ class Node:
     adjoint: str
     role: Role
     name: str = ""
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class Graph:
 
     nodes: tuple[Node, ...]
     note: str = ""
+
+    def is_program(self) -> bool:
+        """Whether nodes have lines in place of values and adjoints."""
+        return any(node.line for node in self.nodes)
 
     def depth(self) -> int:
         """The number of edges on the longest path."""

@@ -50,10 +50,13 @@ def paint(graph: Graph, layout: Layout) -> str:
 
 
 def _caption(graph: Graph) -> str:
-    return "value  adjoint" + (f"  {graph.note}" if graph.note else "")
+    legend = "" if graph.is_program() else "value  adjoint"
+    return legend + (f"  {graph.note}" if graph.note else "")
 
 
 def _legend(caption: str, y: float) -> str:
+    if not caption.startswith("value"):
+        return f'<text x="{PAD}" y="{y}" fill="{INK}">{xml(caption.strip())}</text>'
     value, adjoint, rest = caption[:5], caption[7:14], caption[16:]
     return (
         f'<text x="{PAD}" y="{y}" xml:space="preserve"><tspan fill="{VALUE}">{value}</tspan>  '

@@ -1,11 +1,11 @@
-"""A graph as a table of plain text; what `print(tg.draw(f, x))` shows."""
+"""A graph as a table of plain text; what `print(tg.draw(f, x))` and `print(P.draw())` show."""
 
 from __future__ import annotations
 
 from tapegrad.draw.card import shape_text
 from tapegrad.draw.graph import Graph, Node
 
-HEAD = ("node", "op", "operands", "dtype", "shape", "value", "adjoint")
+HEAD = ("node", "op", "operands", "dtype", "shape")
 
 
 def text(graph: Graph) -> str:
@@ -15,9 +15,10 @@ def text(graph: Graph) -> str:
         for node in graph.nodes
         if node.role == "constant" and node.value and not node.shape
     }
-    rows: list[tuple[str, ...]] = [HEAD]
-    rows += [_row(node, constants) for node in graph.nodes if node.id not in constants]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    program = graph.is_program()
+    rows: list[tuple[str, ...]] = [(*HEAD, "line") if program else (*HEAD, "value", "adjoint")]
+    rows += [_row(node, constants, program) for node in graph.nodes if node.id not in constants]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
@@ -28,19 +29,13 @@ def text(graph: Graph) -> str:
     return "\n".join(lines)
 
 
-def _row(node: Node, constants: dict[int, str]) -> tuple[str, ...]:
+def _row(node: Node, constants: dict[int, str], program: bool) -> tuple[str, ...]:
     if node.role == "elided":
-        return ("...", node.name, "", "", "", "", "")
+        return ("...", node.name) + ("",) * (4 if program else 5)
     operands = ", ".join(constants.get(k, f"%{k}") for k in node.operands)
     op = f"{node.op} {node.name}" if node.name else node.op
     marked = f"{op} (output)" if node.role == "output" else op
-    value, adjoint = node.value or "released", node.adjoint or "-"
-    return (
-        f"%{node.id}",
-        marked,
-        operands,
-        node.dtype,
-        shape_text(node.shape),
-        value,
-        adjoint,
-    )
+    facts = (f"%{node.id}", marked, operands, node.dtype, shape_text(node.shape))
+    if program:
+        return (*facts, node.line)
+    return (*facts, node.value or "released", node.adjoint or "-")

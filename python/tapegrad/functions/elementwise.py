@@ -197,8 +197,8 @@ def isreal(x: Any) -> Array:
     return seen(operand(x)).imag == 0
 
 
-for function in (np.array_equiv, np.min_scalar_type):
-    implements(function)(on_values(function))
+for about_values in (np.array_equiv, np.min_scalar_type):
+    implements(about_values)(on_values(about_values))
 
 for function in (
     np.isrealobj,

@@ -4,11 +4,13 @@ derivatives."""
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from tapegrad import _core
-from tapegrad.program import dense
+from tapegrad.program import dense, explain, profile, saving, views
+from tapegrad.program.inline import inlined
 from tapegrad.program.replay import Replay
 from tapegrad.program.signature import Arguments, arguments_of, is_plain, owned_by
 from tapegrad.program.trace import Trace
@@ -17,6 +19,9 @@ from tapegrad.transforms import forward, jacobians, reverse, second_order
 from tapegrad.transforms.inputs import Argnums, Inputs
 from tapegrad.transforms.outputs import name_of
 from tapegrad.transforms.recording import check_function
+
+if TYPE_CHECKING:
+    from tapegrad.draw.drawing import Drawing
 
 
 class Function(_core.FastCall):
@@ -40,8 +45,8 @@ class Function(_core.FastCall):
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         """The result of the function at these arguments."""
         if _core.recording():  # within another recording it is part of it
-            assert self.traces.f is not None
-            return self.traces.f(*args, **kwargs)
+            f = self.traces.f
+            return f(*args, **kwargs) if f else inlined(self.traces, self.arguments, args, kwargs)
         arguments = self.arguments(args, kwargs)
         replay = self.traces.run(arguments, "value", ())
         if replay.trace.is_number() and is_plain(arguments):
@@ -103,25 +108,73 @@ class Function(_core.FastCall):
         return LinearOperator((x.size, x.size), matvec=product, rmatvec=product, dtype=x.dtype)
 
     def stats(self) -> dict[str, Any]:
-        """Counts: traces, hits, re-records, evictions; nodes, guards and bytes of the programs."""
-        traces = self.traces.all()
-        return {
-            "traces": len(traces),
-            "signatures": len(self.traces.by_key),
-            "hits": self.traces.hits + self.hits + sum(call.hits for call in self._calls()),
-            "records": self.traces.recorded,
-            "re-records": max(0, self.traces.recorded - len(self.traces.by_key)),
-            "evicted": self.traces.evicted,
-            "nodes": sum(trace.recording.nodes for trace in traces),
-            "guards": sum(len(trace.guards) for trace in traces),
-            "bytes": sum(trace.nbytes() for trace in traces),
-        }
+        """Counts of traces, hits and re-records; nodes, guards and bytes, and by kind of program.
+
+        `nodes` and `guards` are those of the recordings, `bytes` those of recordings and programs;
+        `programs` says for each kind (value, gradient, hvp, ...) how many there are, and their
+        steps: loops (fused groups), pieces of scalar code and calls of whole ops.
+        """
+        calls = self.hits + sum(call.hits for call in self._calls())
+        return views.stats(self.traces, calls)
 
     def listing(self, kind: str = "value", optimised: bool = True) -> str:
-        """The program of the trace used last as text: steps, or nodes with `optimised=False`."""
-        trace = self.latest()
-        wrt = (0,) if kind != "value" else ()
-        return trace.program(kind, wrt).listing() if optimised else trace.recording.listing()
+        """The trace used last as text: how a kind of program runs, or the nodes it is made from.
+
+        `kind` is value, gradient, tangent, pullback, pushforward, hvp, jacobian or hessian, by the
+        first argument. With `optimised=False`: the nodes before any simplification.
+        """
+        return views.listing(self.latest(), kind, optimised)
+
+    def draw(self, kind: str = "value", optimised: bool = False) -> Drawing:
+        """The nodes of the trace used last as a picture; the result is that of `tg.draw`."""
+        return views.draw(self.latest(), kind, optimised)
+
+    def profile(
+        self, *args: Any, kind: str = "value", repeats: int = 0, **kwargs: Any
+    ) -> profile.Profile:
+        """Where the time of one call goes: by op, by line of the function, by step.
+
+        The steps run one by one on one thread, `repeats` times (0: for about half a second), and
+        the fastest run of each counts. `kind` is as in `listing`; seeds are ones. `str()` of the
+        result is a table. Raises what a call of the function raises.
+        """
+        return profile.profile(self, args, kwargs, kind, repeats)
+
+    def explain_nonfinite(self, *args: Any, **kwargs: Any) -> explain.Explanation:
+        """Which op, at which line, first made a NaN or an infinity from finite numbers.
+
+        Looks at the value, then at the adjoints of its derivative, then at the tangents; `str()`
+        of the result says what was found, or that everything is finite.
+        """
+        return explain.explain(self, args, kwargs)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the programs to a file: all branches and shapes that have been recorded.
+
+        Derivatives are made again from it, the same to the last bit. The file holds the constants
+        of the function and the names of its source files, but no code. ValueError for a function
+        that has not been called, or arguments and results that have no form in a file.
+        """
+        saving.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], types: Iterable[Any] = ()) -> Self:
+        """What `save` wrote; ValueError for a file that is corrupt, cut off or too new.
+
+        Nothing in the file is run or imported: classes of containers (named tuples, dataclasses,
+        registered ones) are found by name in `types` or in modules that are imported already.
+        Arguments of shapes that were not saved raise ValueError, other branches `tg.BranchError`.
+        """
+        return saving.load(cls, path, types)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return saving.reduced(self)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
 
     def latest(self) -> Trace:
         """The trace used last; ValueError before the first call."""

@@ -3,15 +3,24 @@ may change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, NamedTuple
 
 from tapegrad import _core
 from tapegrad.program.function import Function
-from tapegrad.program.signature import Arguments
+from tapegrad.program.signature import Arguments, arguments_of
 from tapegrad.program.traces import Traces
 from tapegrad.transforms.outputs import name_of
 from tapegrad.transforms.recording import check_function
+
+
+class Example(NamedTuple):
+    """What a program was recorded for: so many arguments, and parameters behind them."""
+
+    count: int
+    has_params: bool
+    params: Callable[[], Any]
+    key: Hashable  # their signature
 
 
 class Program(Function):
@@ -21,27 +30,19 @@ class Program(Function):
     too, unless the program came from a file: then it raises `tg.BranchError`.
     """
 
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        example: tuple[Any, ...],
-        params: Any,
-        has_params: bool,
-        traces: Traces,
-    ) -> None:
+    def __init__(self, f: Callable[..., Any], traces: Traces, example: Example) -> None:
         super().__init__(f, frozenset(), traces)
-        self._has_params = has_params
-        self._params = params
-        self._count = len(example)
-        self._key = super().arguments(self._full(example, {}), {}).key
+        self.example = example
 
     def _full(self, args: Any, kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """The arguments that f is called with: the parameters come last."""
-        if not self._has_params:
+        if not self.example.has_params:
             if "params" in kwargs:
                 raise TypeError(f"{self.traces.name} was recorded without params")
             return tuple(args)
-        return (*args, kwargs.pop("params", self._params))
+        if "params" in kwargs:
+            return (*args, kwargs.pop("params"))
+        return (*args, self.example.params())
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         return super()._call(*self._full(args, kwargs), **kwargs)
@@ -49,13 +50,13 @@ class Program(Function):
     def arguments(self, args: Any, kwargs: dict[str, Any], differentiated: Any = ()) -> Arguments:
         """The flattened arguments of a call; ValueError if they are not like the example."""
         args = tuple(args)
-        if len(args) == self._count:
+        if len(args) == self.example.count:
             args = self._full(args, kwargs)
         found = super().arguments(args, kwargs, differentiated)
-        if found.key != self._key:
+        if found.key != self.example.key:
             raise ValueError(
                 f"{self.traces.name} was recorded for arguments of other containers, shapes, dtypes "
-                f"or constants: {_described(self._key)}, and was called with "
+                f"or constants: {_described(self.example.key)}, and was called with "
                 f"{_described(found.key)}; record it for these, or use tg.function"
             )
         return found
@@ -90,7 +91,9 @@ def record(
     check_function(f, "record")
     given = params is not _NO_PARAMS
     traces = Traces(f, name_of(f), on_branch, without=tuple(without))
-    made = Program(f, example, params if given else None, given, traces)
+    full = (*example, params) if given else example
+    key = arguments_of(full, {}).key
+    made = Program(f, traces, Example(len(example), given, lambda: params, key))
     made(*example)
     return made
 
@@ -103,3 +106,17 @@ def backends() -> list[str]:
     True
     """
     return ["serial", "openmp"] if _core.has_openmp() else ["serial"]
+
+
+def set_threads(count: int) -> None:
+    """How many threads one call of a program may use: 1 at first, for the whole process.
+
+    Large loops are cut into parts that do not depend on the number of threads, so results are the
+    same to the last bit. Products use the threads of the BLAS library besides.
+
+    >>> import tapegrad as tg
+    >>> tg.set_threads(1)
+    """
+    if count < 1:
+        raise ValueError(f"set_threads: at least one thread is needed, not {count}")
+    _core.set_threads(count)

@@ -65,7 +65,7 @@ def _dynamic_part(leaf: Any) -> Hashable:
     return None
 
 
-class _ByIdentity:
+class ByIdentity:
     """An object without a hash, equal to itself only; kept alive, so that its id stays its own."""
 
     __slots__ = ("value",)
@@ -74,7 +74,7 @@ class _ByIdentity:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByIdentity) and other.value is self.value
+        return isinstance(other, ByIdentity) and other.value is self.value
 
     def __hash__(self) -> int:
         return id(self.value)
@@ -84,7 +84,7 @@ def _static_part(leaf: Any) -> Hashable:
     try:
         hash(leaf)
     except TypeError:
-        return _ByIdentity(leaf)
+        return ByIdentity(leaf)
     return (type(leaf), leaf)
 
 
@@ -107,7 +107,7 @@ def shape_of(structure: Structure) -> Hashable:
     try:
         hash(meta)
     except TypeError:
-        meta = _ByIdentity(meta)
+        meta = ByIdentity(meta)
     return (structure.cls, meta, *map(shape_of, structure.children))
 
 

@@ -101,11 +101,20 @@ class Trace:
             found = self._programs[key] = made.compile(list(self.without))
         return found
 
-    def derived(self, request: Request) -> _core.Recording:
-        """The recording of a derivative."""
+    def programs(self) -> list[tuple[Request, _core.Executable]]:
+        """The programs made so far."""
+        return list(self._programs.items())
+
+    def derived(
+        self, request: Request, without: Sequence[str] | None = None
+    ) -> _core.Recording:
+        """The recording of a derivative; `without` passes other than those of the trace."""
+        off = list(self.without if without is None else without)
         kind, wrt, of, directions = request
-        recording = self.recording.select(list(of)) if of else self.recording
-        return _MAKERS[kind](recording, list(wrt), list(self.without), directions)
+        recording = self.recording
+        if of:
+            recording = recording.select(list(of), off) if off else recording.select(list(of))
+        return _MAKERS[kind](recording, list(wrt), off, directions)
 
     def batch_source(self, request: Request) -> _core.Recording:
         """The recording of one instance that batches are made of."""
@@ -155,7 +164,7 @@ class Trace:
         wrt: tuple[int, ...],
         inputs: Sequence[Any],
         out: Sequence[Any] | None = None,
-        threads: int = 1,
+        threads: int = 0,
         of: tuple[int, ...] = (),
         directions: int | None = 0,
     ) -> list[Any] | Failed:
@@ -164,9 +173,10 @@ class Trace:
         return Failed(found) if type(found) is int else found
 
 
-def _tail(recording: _core.Recording, count: int) -> _core.Recording:
+def _tail(recording: _core.Recording, count: int, off: list[str]) -> _core.Recording:
     total = len(recording.outputs)
-    return recording.select(list(range(total - count, total)))
+    outputs = list(range(total - count, total))
+    return recording.select(outputs, off) if off else recording.select(outputs)
 
 
 Directions = int | None
@@ -187,17 +197,17 @@ def _tangent(r: _core.Recording, wrt: list[int], off: list[str], k: Directions) 
 
 def _pullback(r: _core.Recording, wrt: list[int], off: list[str], k: Directions) -> _core.Recording:
     count = _numbers(r.outputs)
-    return _tail(r.derive("adjoint", wrt, off, count if k is None else k, k is None), len(wrt))
+    return _tail(r.derive("adjoint", wrt, off, count if k is None else k, k is None), len(wrt), off)
 
 
 def _pushforward(
     r: _core.Recording, wrt: list[int], off: list[str], k: Directions
 ) -> _core.Recording:
-    return _tail(_tangent(r, wrt, off, k), len(r.outputs))
+    return _tail(_tangent(r, wrt, off, k), len(r.outputs), off)
 
 
 def _hvp(r: _core.Recording, wrt: list[int], off: list[str], k: Directions) -> _core.Recording:
-    gradient = _tail(r.derive("gradient", wrt, off), len(wrt))
+    gradient = _tail(r.derive("gradient", wrt, off), len(wrt), off)
     return _pushforward(gradient, wrt, off, k)
 
 

@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from tapegrad.errors import BranchError
 from tapegrad.program.signature import Arguments
@@ -61,7 +61,7 @@ class Traces:
         wrt: tuple[int, ...],
         extra: Sequence[Any] = (),
         out: Sequence[Any] | None = None,
-        threads: int = 1,
+        threads: int = 0,
     ) -> Replay:
         """The outputs of a program of the trace that is valid for the arguments."""
         inputs = [*arguments.dynamic, *extra]
@@ -103,13 +103,10 @@ class Traces:
         self, arguments: Arguments, failed: tuple[Trace, Failed] | None = None
     ) -> tuple[Trace, Any]:
         """A new trace, at the way that the function takes for these arguments."""
+        if self.f is None:
+            self.miss(failed)
         if failed is not None and self.on_branch != "rerecord":
             self._object(*failed)
-        if self.f is None:
-            raise BranchError(
-                f"{self.name}: no program was saved for these arguments or this branch; record it "
-                "before saving"
-            )
         trace, value = record_trace(self.f, arguments, self.without)
         with self._lock:
             self.recorded += 1
@@ -126,6 +123,21 @@ class Traces:
                 stacklevel=4,
             )
         return trace, value
+
+    def miss(self, failed: tuple[Trace, Failed] | None) -> NoReturn:
+        """Say that the function itself, which could be recorded, is not there."""
+        came = f"{self.name} came from a file or from pickle, without the function"
+        if failed is None:
+            raise ValueError(
+                f"{came}: it has no program for arguments of these containers, shapes, dtypes or "
+                "constants; call it with such arguments before saving"
+            )
+        trace, guard = failed
+        _, file, line = trace.guards[guard.guard]
+        raise BranchError(
+            f"{came}, and takes another branch at {file}:{line} than in any of its programs; call "
+            "it that way before saving"
+        )
 
     def _object(self, trace: Trace, failed: Failed) -> None:
         _, file, line = trace.guards[failed.guard]

@@ -383,10 +383,10 @@ def keys(x):
 
 def functions_without_rules(x):
     i, s = np.argsort(x), tg.stop_gradient(np.nan_to_num(x, posinf=9.0, neginf=-9.0))
+    norm = np.linalg.norm(np.outer(s, s), 2)
     return (
-        np.bincount(i) * x, np.percentile(s, 30), np.linalg.norm(np.outer(s, s), 2), special.gamma(s),
-        np.gcd(i, 4), (x > 0).view(np.int8), (x > 0).tobytes() == b"", np.histogram(s, 3)[0],
-        np.floor(s + 1j) if False else s, np.median(s),
+        np.bincount(i) * x, np.percentile(s, 30), norm, special.gamma(s), np.gcd(i, 4),
+        (x > 0).view(np.int8), (x > 0).tobytes() == b"", np.histogram(s, 3)[0], np.median(s),
     )  # fmt: skip
 
 
