@@ -22,14 +22,22 @@ struct Workload {
   std::function<double(const std::vector<double>& v)> slope;  // along v, by the complex step
 };
 
-// Records the function, sweeps back, writes the gradient and returns the value.
+// Writes the gradient and returns the value.
 using Gradient = std::function<double(std::vector<double>& gradient)>;
 
 struct Case {
   std::size_t workload;
   std::string engine;
+  bool replayed;  // recorded once and evaluated again; else recorded and swept anew at each call
   Gradient gradient;
 };
+
+// So near that comparisons come out the same.
+inline std::vector<double> beside(std::vector<double> x) {
+  const std::vector<double> by = noise(x.size(), 3);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] += 1e-7 * by[i];
+  return x;
+}
 
 class Comparison {
  public:
@@ -42,10 +50,28 @@ class Comparison {
     std::size_t at = 0;
     for_each_workload(small_, [&](const std::string&, auto f, std::vector<double> x) {
       const auto engine = std::make_shared<Engine>(workloads_[at].operations);
-      cases_.push_back({at++, Engine::name, [engine, f, x](std::vector<double>& gradient) {
+      cases_.push_back({at++, Engine::name, false, [engine, f, x](std::vector<double>& gradient) {
                           gradient.resize(x.size());
                           return engine->gradient(f, x, gradient);
                         }});
+    });
+  }
+
+  // The same for an Engine that is made for (f, x, operations), which records, and has `double
+  // gradient(x, gradient)`, which replays. It is made by the first call, at a point beside the one
+  // it is asked for: a number baked into the recording does not pass for a result.
+  template <class Engine>
+  void add_replayed() {
+    std::size_t at = 0;
+    for_each_workload(small_, [&](const std::string&, auto f, std::vector<double> x) {
+      const auto made = std::make_shared<std::unique_ptr<Engine>>();
+      const std::int64_t operations = workloads_[at].operations;
+      const auto replay = [made, f, x, operations](std::vector<double>& gradient) {
+        if (!*made) *made = std::make_unique<Engine>(f, beside(x), operations);
+        gradient.resize(x.size());
+        return (*made)->gradient(x, gradient);
+      };
+      cases_.push_back({at++, Engine::name, true, replay});
     });
   }
 
@@ -69,6 +95,7 @@ class Comparison {
 std::int64_t measure_peak_bytes(const Case& c, const Case& warm_up);
 
 void add_tapegrad(Comparison& comparison);
+void add_program(Comparison& comparison);  // tapegrad, replayed
 void add_adolc(Comparison& comparison);
 void add_cppad(Comparison& comparison);
 void add_sacado(Comparison& comparison);

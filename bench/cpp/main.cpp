@@ -1,5 +1,6 @@
-// The C++ comparison: one fresh recording and reverse sweep an iteration, for each workload and
-// engine. Gradients are verified before they are timed; a mismatch makes the exit status 1.
+// The C++ comparison, for each workload and engine: one fresh recording and reverse sweep an
+// iteration; and, where the engine can, one replay of a recording made before. Gradients are
+// verified before they are timed; a mismatch makes the exit status 1.
 //
 //   tapegrad_bench --verify    verifies all of them at small sizes and times nothing
 //   tapegrad_bench [--benchmark_filter=garch ...]    Google Benchmark's own flags
@@ -27,6 +28,9 @@ constexpr std::int64_t kMemoryOperations = 50000;
 void add_engines(Comparison& comparison) {
 #ifdef BENCH_WITH_TAPEGRAD
   bench::add_tapegrad(comparison);
+#endif
+#ifdef BENCH_WITH_PROGRAM
+  bench::add_program(comparison);
 #endif
 #ifdef BENCH_WITH_ADOLC
   bench::add_adolc(comparison);
@@ -63,8 +67,8 @@ int verify_all() {
   for (const Case& c : comparison.cases()) {
     const auto fault = comparison.fault(c);
     const std::string& workload = comparison.workloads()[c.workload].name;
-    std::printf("%-20s %-10s %s\n", workload.c_str(), c.engine.c_str(),
-                fault ? fault->c_str() : "agrees");
+    std::printf("%-20s %-10s %-10s %s\n", workload.c_str(), c.engine.c_str(),
+                c.replayed ? "replayed" : "recorded", fault ? fault->c_str() : "agrees");
     faults += fault.has_value();
   }
   return faults == 0 ? 0 : 1;
@@ -74,6 +78,10 @@ void count_operations(benchmark::State& state, const Workload& w) {
   using benchmark::Counter;
   state.counters["s/op"] = Counter(static_cast<double>(w.operations),
                                    Counter::kIsIterationInvariantRate | Counter::kInvert);
+}
+
+std::string name_of(const std::string& workload, const std::string& engine, bool replayed) {
+  return workload + "/" + engine + (replayed ? "/replayed" : "");
 }
 
 void register_value(const Workload& w) {
@@ -99,35 +107,37 @@ void register_gradient(Comparison& comparison, const Case& c, bool& failed) {
     for (auto _ : state) benchmark::DoNotOptimize(c.gradient(gradient));
     count_operations(state, w);
   };
-  benchmark::RegisterBenchmark((w.name + "/" + c.engine).c_str(), run)
+  benchmark::RegisterBenchmark(name_of(w.name, c.engine, c.replayed).c_str(), run)
       ->Unit(benchmark::kMicrosecond);
 }
 
-const Case& first_case(const Comparison& comparison, const std::string& engine) {
+// The engine's first case: the smallest of its kind to warm up with.
+const Case& first_like(const Comparison& comparison, const Case& like) {
   for (const Case& c : comparison.cases()) {
-    if (c.engine == engine) return c;
+    if (c.engine == like.engine && c.replayed == like.replayed) return c;
   }
-  return comparison.cases().front();
+  return like;
 }
 
-std::vector<bench::Row> make_rows(const Comparison& comparison) {
+std::vector<bench::Row> make_rows(const Comparison& comparison, bool replayed) {
   std::vector<bench::Row> rows;
   for (const Workload& w : comparison.workloads()) rows.push_back({w.name, w.operations, 0.0, {}});
   for (const Case& c : comparison.cases()) {
+    if (c.replayed != replayed) continue;
     std::int64_t bytes = 0;
     if (rows[c.workload].operations >= kMemoryOperations) {
-      bytes = bench::measure_peak_bytes(c, first_case(comparison, c.engine));
+      bytes = bench::measure_peak_bytes(c, first_like(comparison, c));
     }
     rows[c.workload].entries.push_back({c.engine, 0.0, bytes});
   }
   return rows;
 }
 
-void fill_times(std::vector<bench::Row>& rows, const bench::TimeCollector& times) {
+void fill_times(std::vector<bench::Row>& rows, bool replayed, const bench::TimeCollector& times) {
   for (bench::Row& row : rows) {
     row.value_seconds = times.seconds(row.workload + "/function");
     for (auto& entry : row.entries) {
-      entry.seconds = times.seconds(row.workload + "/" + entry.engine);
+      entry.seconds = times.seconds(name_of(row.workload, entry.engine, replayed));
     }
   }
 }
@@ -145,7 +155,8 @@ int main(int argc, char** argv) {
 
   Comparison comparison(/*small=*/false);
   add_engines(comparison);
-  std::vector<bench::Row> rows = make_rows(comparison);
+  std::vector<bench::Row> recorded = make_rows(comparison, /*replayed=*/false);
+  std::vector<bench::Row> replayed = make_rows(comparison, /*replayed=*/true);
   bool failed = false;
   for (std::size_t w = 0; w < comparison.workloads().size(); ++w) {
     register_value(comparison.workloads()[w]);
@@ -155,7 +166,9 @@ int main(int argc, char** argv) {
   }
   bench::TimeCollector times;
   benchmark::RunSpecifiedBenchmarks(&times);
-  fill_times(rows, times);
-  bench::print_table(rows);
+  fill_times(recorded, /*replayed=*/false, times);
+  fill_times(replayed, /*replayed=*/true, times);
+  bench::print_table("recording and reverse sweep", recorded);
+  bench::print_table("value and gradient, replayed", replayed);
   return failed ? 1 : 0;
 }

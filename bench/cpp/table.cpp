@@ -80,13 +80,13 @@ double TimeCollector::seconds(const std::string& benchmark) const {
   return *middle;
 }
 
-void print_table(const std::vector<Row>& rows) {
-  if (rows.empty()) return;
-  std::printf("\nnanoseconds an operation, recording and reverse sweep\n");
+void print_table(const char* what, const std::vector<Row>& rows) {
+  if (rows.empty() || rows[0].entries.empty()) return;
+  std::printf("\nnanoseconds an operation of the function, %s\n", what);
   print_header(rows[0], "    function    lead");
   for (const Row& row : rows) print_times(row);
   if (std::none_of(rows.begin(), rows.end(), has_memory)) return;
-  std::printf("\npeak bytes an operation\n");
+  std::printf("\npeak bytes an operation, %s\n", what);
   print_header(rows[0], "");
   for (const Row& row : rows) {
     if (has_memory(row)) print_memory(row);

@@ -36,6 +36,7 @@ struct Row {
   std::vector<Entry> entries;  // the engine to judge comes first
 };
 
-void print_table(const std::vector<Row>& rows);
+// `what` is timed, for the heading.
+void print_table(const char* what, const std::vector<Row>& rows);
 
 }  // namespace bench

@@ -49,9 +49,10 @@ class OnArrays {
     std::vector<std::pair<std::int64_t, Term>> elements;
     for (Operand o : from_.outputs)
       elements.push_back({static_cast<std::int64_t>(elements.size()), of(o)});
-    const Term y = elements.size() == 1
-                       ? elements[0].second
-                       : builder_.scattered({static_cast<std::int64_t>(elements.size())}, elements);
+    const auto m = static_cast<std::int64_t>(elements.size());
+    const Term y = m == 0   ? builder_.constant(Array::zeros(DType::f64, {0}))
+                   : m == 1 ? elements[0].second
+                            : builder_.scattered({m}, elements);
     made_.outputs.push_back(builder_.operand(y));
   }
   // False if it holds for all inputs, or was made before.
@@ -83,8 +84,19 @@ std::unique_ptr<Recording> keep(std::unique_ptr<Recording> r, std::size_t first,
   return r;
 }
 
+std::unique_ptr<Recording> empty_matrix(const Recording& f, std::int64_t m, std::int64_t n) {
+  auto r = simplified(f, Passes());
+  const Array none = Array::zeros(DType::f64, {m, n});
+  r->outputs[0] = r->tape.add_leaf(Op::constant, none.meta());
+  r->tape.keep(r->outputs[0], none);
+  r->lines.resize(r->tape.size());
+  return r;
+}
+
 // By rows or by columns, whichever is fewer.
 std::unique_ptr<Recording> jacobian_of(const Recording& f, std::int64_t m, std::int64_t n) {
+  if (m == 0 || n == 0) return empty_matrix(f, m, n);
+  if (m == 1) return keep(gradient_of(f, {{0}}, Passes()), 1);
   if (m <= n) return keep(adjoint_of(f, {{0}, m, true}, Passes()), 1);
   auto r = keep(tangent_of(f, {{0}, n, true}, Passes()), 1);
   const std::int64_t swap[] = {1, 0};

@@ -165,7 +165,7 @@ void Layout::give(std::int64_t offset, std::int64_t bytes) {
 void Layout::count_constants() {
   scalar_end_ = static_cast<SlotIndex>(top_ / 8);
   for (const auto& step : schedule_.steps) {
-    if (step.kind != Plan::Kind::scalars) continue;
+    if (step.kind == Plan::Kind::group) continue;
     for (NodeId id : step.nodes)
       for (int i = 0, n = tape_.operand_count(tape_[id]); i < n; ++i)
         if (const Operand o = tape_.operand(tape_[id], i); is_constant(o))

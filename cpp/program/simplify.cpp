@@ -34,6 +34,13 @@ Dims composed_slices(Attrs inner, Attrs outer) {
   return both;
 }
 
+// A power of two whose reciprocal is a number of this type too: to multiply by that is the same.
+bool is_power_of_two(std::optional<double> v, DType dtype) {
+  int exponent = 0;
+  return v && (dtype == DType::f64 || dtype == DType::f32) &&
+         std::abs(std::frexp(*v, &exponent)) == 0.5 && std::abs(exponent) < 120;
+}
+
 // True if two slices with steps of 1 have no element in common.
 bool are_disjoint(Attrs a, Attrs b) {
   for (std::size_t i = 0; i + 2 < a.size(); i += 3) {
@@ -119,6 +126,7 @@ std::optional<Term> Builder::simplified_elementwise(Op op, std::vector<Operand>&
       return {};
     case Op::divide:
       if (is(b, 1)) return fitted(a);
+      if (is_power_of_two(number(b), out.dtype)) return fitted((term(a) * Term(1 / *number(b))).id);
       return {};
     case Op::scale:
       if (safe(a) || safe(b)) return apply(Op::multiply, {term(a), term(b)});

@@ -95,11 +95,15 @@ PyObject* attempt(const Entry& e, PyObject* const* args, std::size_t n, PyObject
   outputs[0] = value.prepare(plan.output_metas[0], nullptr);
   if (has_gradient) outputs[1] = gradient.prepare(last, out);
   std::int64_t failed;
-  if (e.program->is_long()) {
-    py::gil_scoped_release release;
-    failed = e.program->run(call.inputs, outputs, default_threads());
-  } else {
-    failed = e.program->run(call.inputs, outputs);
+  try {
+    if (e.program->is_long()) {
+      py::gil_scoped_release release;
+      failed = e.program->run(call.inputs, outputs, default_threads());
+    } else {
+      failed = e.program->run(call.inputs, outputs);
+    }
+  } catch (const Error&) {
+    return nullptr;  // a singular matrix, say: the function itself is asked what it makes of it
   }
   if (failed != Executable::kAllHold) return nullptr;
   if (e.form == Form::value) return value.take();

@@ -146,9 +146,11 @@ py::object as_number(const Result& r, const Meta& m) {
   return r.object;
 }
 
-// The outputs; or, if a guard does not hold, its number.
+constexpr std::int64_t kCannotCompute = -2;  // a singular matrix, an index out of bounds
+
+// The outputs; or, if a guard does not hold, its number, or kCannotCompute.
 py::object run(const Executable& e, const py::sequence& inputs, const py::object& out,
-               int threads) {
+               int threads, bool raises) {
   const Plan& plan = e.plan();
   require(inputs.size() == plan.inputs.size(), "as many inputs as the program has");
   py::list keep;
@@ -163,10 +165,12 @@ py::object run(const Executable& e, const py::sequence& inputs, const py::object
     results.push_back(output_array(plan.output_metas[k], into));
     data.push_back(results.back().data);
   }
-  std::int64_t failed;
-  {
+  std::int64_t failed = kCannotCompute;
+  try {
     py::gil_scoped_release release;
     failed = e.run(in.data(), data.data(), threads > 0 ? threads : default_threads());
+  } catch (const Error&) {
+    if (raises) throw;  // else the function itself has to say what it makes of such input
   }
   if (failed != Executable::kAllHold) return py::int_(failed);
   py::list made;
@@ -308,6 +312,8 @@ void make_program_types(py::module_& m) {
       .def("listing", [](const Recording& r) { return listing(r); }, "The nodes as text.");
   m.def("threads", default_threads, "How many threads a program may use.");
   m.def("set_threads", set_default_threads, "count"_a, "Change it, for the whole process.");
+  m.def("full_checks", checks_are_full, "Do replays compare all that a recording has read?");
+  m.def("set_full_checks", set_full_checks, "full"_a, "Change it, for the whole process.");
   m.def("has_openmp", has_openmp, "Can programs run on several threads?");
   m.def(
       "finish_recording", finish_recording, "inputs"_a, "outputs"_a,
@@ -319,7 +325,7 @@ void make_program_types(py::module_& m) {
       .def("changed", &Surroundings::changed, "Has an array been written to, or a name rebound?");
   py::class_<Executable, std::shared_ptr<Executable>>(m, "Executable",
                                                       "A recording that is ready to run.")
-      .def("run", run, "inputs"_a, "out"_a = py::none(), "threads"_a = 0,
+      .def("run", run, "inputs"_a, "out"_a = py::none(), "threads"_a = 0, "raises"_a = false,
            "The outputs as a list, or the number of the first guard that does not hold.")
       .def("stats", stats, "Counts of steps and ops, bytes.")
       .def("listing", [](const Executable& e) { return listing(e.plan()); }, "The steps as text.");

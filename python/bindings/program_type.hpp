@@ -13,6 +13,7 @@ class Surroundings {
  public:
   explicit Surroundings(WatchedArrays arrays) : arrays_(std::move(arrays)) {}
   void watch(py::object container, py::object key, py::object value) {
+    arrays_.watch(value.ptr());  // if it is one
     names_.push_back({std::move(container), std::move(key), std::move(value)});
   }
   bool changed() const;

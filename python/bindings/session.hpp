@@ -17,7 +17,12 @@ namespace tapegrad {
 // be wrong, so a fingerprint of its bytes is compared.
 struct Captured {
   Array array;
-  std::uint64_t fingerprint;
+  std::uint64_t fingerprint, quick;
+};
+// A small array that was copied: `from` is where it lay.
+struct Copied {
+  const char* from;
+  Array copy;
 };
 
 // A plain value that has left the recording: Python has gone on with it, so a replay is good only
@@ -34,6 +39,7 @@ struct Session {
   std::uint64_t origin = 0;  // the serial it had while it was open
   int depth = 0;
   std::vector<Captured> captured;
+  std::vector<Copied> copied;  // the last few
 
   // Of a program only. Guards are in the order in which Python asked; `lines` has one entry a node.
   bool program = false;
@@ -43,6 +49,9 @@ struct Session {
   SourceLines source;
   WatchedArrays watched;
 
+  // What the tape keeps of a plain array: a copy of a small one, and a large one itself, watched, so
+  // that a later write cannot make a derivative wrong in silence. The same again is kept once.
+  Array keep(const Array& a);
   // Raises Error if an array that was captured by reference has changed.
   void verify_captured() const;
   // Notes the line of the nodes appended since the last call, and which carry no derivative.

@@ -211,20 +211,11 @@ void settle_weak(std::span<Argument> in, std::size_t first) {
   }
 }
 
-// Arrays the tape will keep: small ones are copied, large ones watched, so that a later write to
-// them cannot make a derivative wrong in silence.
-Array kept_constant(const Array& a) {
-  constexpr std::int64_t kSmall = 16384;  // bytes
-  if (a.nbytes() <= kSmall) return copy_in_order(a);
-  current_session->captured.push_back({a, fingerprint(a)});
-  return a;
-}
-
 // An array that a program reads is one constant however often it is read, while it stays the same:
 // `node` is set if the tape has it already.
 Watched* program_constant(Session& session, Array& a) {
   Watched* watched = session.watched.find(a);
-  if (!watched || !watched->constant) a = kept_constant(a);
+  if (!watched || !watched->constant) a = current_session->keep(a);
   if (!watched) return nullptr;
   if (watched->constant) a = watched->constant;
   else watched->constant = a;
@@ -296,7 +287,7 @@ Value apply(Op op, std::span<Argument> in, Attrs attrs) {
   const bool updates = kind_of(op) == OpKind::structured && rules_of(op).update;
   for (std::size_t i = 0; i < in.size(); ++i) {
     Array& a = in[i].value.array;
-    if (active && !in[i].variable && a.ndim() > 0 && read >> i & 1) a = kept_constant(a);
+    if (active && !in[i].variable && a.ndim() > 0 && read >> i & 1) a = current_session->keep(a);
     if (active && !(updates && i == 0)) kept[i] = a;
     arrays[i] = std::move(a);
   }

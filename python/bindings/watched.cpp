@@ -1,6 +1,7 @@
 // The NumPy arrays that a program recording has read.
 #include "watched.hpp"
 
+#include <atomic>
 #include <cstring>
 
 #include "base/iterate.hpp"
@@ -28,16 +29,21 @@ std::uint64_t hash_bytes(std::uint64_t h, const char* p, std::size_t n) {
   return mixed(mixed(lanes[0], lanes[1]), mixed(lanes[2], lanes[3]));
 }
 
-// Of all bytes up to kWhole: a loop that refills a work array changes one element at a time. Of
-// larger arrays kSamples elements are read, since a full pass would cost as much as a product with
-// them.
-std::uint64_t hash_of(char* data, const Dims& shape, const Dims& strides, std::int64_t item) {
-  constexpr std::int64_t kWhole = 1 << 18, kSamples = 1024;
+// Of all bytes up to `whole`, else of `samples` elements.
+struct Effort {
+  std::int64_t whole, samples;
+};
+// A loop that refills a work array changes one element at a time, so small arrays are read whole; a
+// full pass over a large one would cost as much as a product with it.
+constexpr Effort kThorough{1 << 18, 1024}, kQuick{1 << 11, 64};
+
+std::uint64_t hash_of(char* data, const Dims& shape, const Dims& strides, std::int64_t item,
+                      const Effort& effort) {
   const std::int64_t n = shape.product();
   std::uint64_t h = 0;
-  if (n * item > kWhole) {
-    for (std::int64_t k = 0; k < kSamples; ++k) {
-      std::int64_t flat = k * (n - 1) / (kSamples - 1);
+  if (n * item > effort.whole) {
+    for (std::int64_t k = 0; k < effort.samples; ++k) {
+      std::int64_t flat = k * (n - 1) / (effort.samples - 1);
       const char* p = data;
       for (std::size_t d = shape.size(); d-- > 0; flat /= shape[d])
         p += flat % shape[d] * strides[d];
@@ -84,8 +90,17 @@ PyObject* referent(PyObject* reference) {
 }  // namespace
 
 std::uint64_t fingerprint(const Array& a) {
-  return hash_of(a.data(), a.shape(), a.strides(), itemsize(a.dtype()));
+  return hash_of(a.data(), a.shape(), a.strides(), itemsize(a.dtype()), kThorough);
 }
+std::uint64_t quick_fingerprint(const Array& a) {
+  return hash_of(a.data(), a.shape(), a.strides(), itemsize(a.dtype()), kQuick);
+}
+
+namespace {
+std::atomic<bool> full_checks{false};
+}
+bool checks_are_full() { return full_checks.load(std::memory_order_relaxed); }
+void set_full_checks(bool full) { full_checks.store(full); }
 
 Watched::Watched(PyObject* object) : object_(object) {
   PyObject* owner = owner_of(object);
@@ -101,7 +116,8 @@ Watched::Watched(PyObject* object) : object_(object) {
   std::copy_n(PyArray_DIMS(a), n, shape_.data());
   std::copy_n(PyArray_STRIDES(a), n, strides_.data());
   item_ = PyArray_ITEMSIZE(a);
-  fingerprint_ = hash();
+  fingerprint_ = hash_of(data_, shape_, strides_, item_, kThorough);
+  quick_ = hash_of(data_, shape_, strides_, item_, kQuick);
 }
 
 Watched::Watched(Watched&& o) noexcept
@@ -115,13 +131,12 @@ Watched::Watched(Watched&& o) noexcept
       shape_(o.shape_),
       strides_(o.strides_),
       item_(o.item_),
-      fingerprint_(o.fingerprint_) {}
+      fingerprint_(o.fingerprint_),
+      quick_(o.quick_) {}
 
 Watched::~Watched() {
   if (reference_ && Py_IsInitialized()) Py_DECREF(reference_);
 }
-
-std::uint64_t Watched::hash() const { return hash_of(data_, shape_, strides_, item_); }
 
 PyObject* Watched::owner() const { return referent(reference_); }
 
@@ -131,7 +146,8 @@ bool Watched::changed() const {
   // A resized array has moved; what was read is gone.
   PyArrayObject* a = as_array(alive.ptr());
   if (PyArray_BYTES(a) != owner_data_ || PyArray_NBYTES(a) != owner_size_) return true;
-  return hash() != fingerprint_;
+  if (checks_are_full()) return hash_of(data_, shape_, strides_, item_, kThorough) != fingerprint_;
+  return hash_of(data_, shape_, strides_, item_, kQuick) != quick_;
 }
 
 bool Watched::is_temporary() const {

@@ -12,6 +12,12 @@ namespace tapegrad {
 
 // A hash of the bytes: of all up to 256 KiB, of 1024 elements of larger arrays.
 std::uint64_t fingerprint(const Array& array);
+// A hash that costs less than a microsecond: of all bytes up to 2 KiB, else of 64 elements.
+std::uint64_t quick_fingerprint(const Array& array);
+
+// Whether replays compare all they can (`tg.debug()`) or what is quick to compare.
+bool checks_are_full();
+void set_full_checks(bool full);
 
 class Watched {
  public:
@@ -36,7 +42,6 @@ class Watched {
 
  private:
   friend class WatchedArrays;
-  std::uint64_t hash() const;
 
   PyObject* reference_;  // weak, to the owner
   PyObject* object_;     // borrowed, valid while `constant` refers to its memory
@@ -45,7 +50,7 @@ class Watched {
   char* data_;
   Dims shape_, strides_;
   std::int64_t item_;
-  std::uint64_t fingerprint_;
+  std::uint64_t fingerprint_, quick_;
 };
 
 class WatchedArrays {

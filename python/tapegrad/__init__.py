@@ -15,7 +15,7 @@ from tapegrad import testing
 from tapegrad._core import Variable
 from tapegrad.draw import draw
 from tapegrad.errors import BranchError, DetachedError, RecordingError, UnsupportedError
-from tapegrad.program import Function, Program, backends, function, record, set_threads
+from tapegrad.program import Function, Program, backends, debug, function, record, set_threads, vmap
 from tapegrad.pytree import register_pytree
 from tapegrad.transforms import (
     derivative,
@@ -48,6 +48,7 @@ __all__ = [
     "UnsupportedError",
     "Variable",
     "backends",
+    "debug",
     "derivative",
     "draw",
     "elementwise_grad",

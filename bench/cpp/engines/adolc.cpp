@@ -1,5 +1,6 @@
 // ADOL-C: traced with keep = 1, so that the reverse sweep needs no forward pass of its own, and
-// with its default buffers where they hold the tape: larger ones cost short tapes page faults.
+// with its default buffers where they hold the tape: larger ones cost short tapes page faults. A
+// replay runs forward over the trace, keeping values, and back.
 #include <adolc/adolc.h>
 
 #include <algorithm>
@@ -9,16 +10,20 @@
 namespace bench {
 namespace {
 
-class AdolcEngine {
- public:
-  static constexpr const char* name = "adolc";
+short next_tag() {
+  static short tag = 0;
+  return ++tag;
+}
 
+// A trace of its own, in buffers that hold it.
+class Trace {
+ public:
   // An operation takes at most four locations, the longest of its four records.
-  explicit AdolcEngine(std::int64_t operations)
+  explicit Trace(std::int64_t operations)
       : tag_(next_tag()), buffer_(std::max(kBuffer, static_cast<unsigned>(5 * operations))) {}
 
   template <class F>
-  double gradient(const F& f, const std::vector<double>& x, std::vector<double>& gradient) {
+  double record(const F& f, const std::vector<double>& x) {
     trace_on(tag_, /*keepTaylors=*/1, buffer_, buffer_, buffer_, buffer_);
     double value = 0.0;
     {
@@ -28,25 +33,67 @@ class AdolcEngine {
       y >>= value;
     }
     trace_off();
-    double weight = 1.0;
-    fos_reverse(tag_, 1, static_cast<int>(x.size()), &weight, gradient.data());
     return value;
+  }
+  double forward(const std::vector<double>& x) {
+    double value = 0.0;
+    zos_forward(tag_, 1, static_cast<int>(x.size()), /*keep=*/1, x.data(), &value);
+    return value;
+  }
+  void reverse(std::vector<double>& gradient) {
+    double weight = 1.0;
+    fos_reverse(tag_, 1, static_cast<int>(gradient.size()), &weight, gradient.data());
   }
 
  private:
   static constexpr unsigned kBuffer = 524288;  // entries, ADOL-C's default
 
-  static short next_tag() {
-    static short tag = 0;
-    return ++tag;
-  }
-
   short tag_;
   unsigned buffer_;
 };
 
+class AdolcEngine {
+ public:
+  static constexpr const char* name = "adolc";
+
+  explicit AdolcEngine(std::int64_t operations) : trace_(operations) {}
+
+  template <class F>
+  double gradient(const F& f, const std::vector<double>& x, std::vector<double>& gradient) {
+    const double value = trace_.record(f, x);
+    trace_.reverse(gradient);
+    return value;
+  }
+
+ private:
+  Trace trace_;
+};
+
+class AdolcReplay {
+ public:
+  static constexpr const char* name = "adolc";
+
+  template <class F>
+  AdolcReplay(const F& f, const std::vector<double>& x, std::int64_t operations)
+      : trace_(operations) {
+    trace_.record(f, x);
+  }
+
+  double gradient(const std::vector<double>& x, std::vector<double>& gradient) {
+    const double value = trace_.forward(x);
+    trace_.reverse(gradient);
+    return value;
+  }
+
+ private:
+  Trace trace_;
+};
+
 }  // namespace
 
-void add_adolc(Comparison& comparison) { comparison.add<AdolcEngine>(); }
+void add_adolc(Comparison& comparison) {
+  comparison.add<AdolcEngine>();
+  comparison.add_replayed<AdolcReplay>();
+}
 
 }  // namespace bench

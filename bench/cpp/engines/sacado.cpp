@@ -1,5 +1,5 @@
 // Sacado's first-order reverse mode, Rad::ADvar: its partials are computed while recording, and
-// its blocks are kept from one Gradcomp to the next.
+// its blocks are kept from one Gradcomp to the next. It has no tape to replay.
 
 // Without its configuration header Sacado needs neither Kokkos nor MPI, which Rad does not use.
 #define TRILINOS_NO_CONFIG_H

@@ -33,7 +33,7 @@ def _row(node: Node, constants: dict[int, str], program: bool) -> tuple[str, ...
     if node.role == "elided":
         return ("...", node.name) + ("",) * (4 if program else 5)
     operands = ", ".join(constants.get(k, f"%{k}") for k in node.operands)
-    op = f"{node.op} {node.name}" if node.name else node.op
+    op = node.name if node.name.startswith(node.op) else f"{node.op} {node.name}".rstrip()
     marked = f"{op} (output)" if node.role == "output" else op
     facts = (f"%{node.id}", marked, operands, node.dtype, shape_text(node.shape))
     if program:

@@ -167,9 +167,10 @@ class Trace:
         threads: int = 0,
         of: tuple[int, ...] = (),
         directions: int | None = 0,
+        raises: bool = False,
     ) -> list[Any] | Failed:
         """What a program computes from these inputs, or which guard does not hold there."""
-        found = self.program(kind, wrt, of, directions).run(inputs, out, threads)
+        found = self.program(kind, wrt, of, directions).run(inputs, out, threads, raises)
         return Failed(found) if type(found) is int else found
 
 

@@ -78,6 +78,8 @@ class Traces:
             trace = self.next(arguments.key, tried, trace, found.guard)
         trace, _ = self.record(arguments, failed)
         found = trace.run(kind, wrt, inputs, out, threads)
+        if isinstance(found, Failed) and found.guard < 0:
+            found = trace.run(kind, wrt, inputs, out, threads, raises=True)
         if isinstance(found, Failed):
             _, file, line = trace.guards[found.guard]
             raise BranchError(
@@ -140,8 +142,11 @@ class Traces:
         )
 
     def _object(self, trace: Trace, failed: Failed) -> None:
-        _, file, line = trace.guards[failed.guard]
-        message = f"{self.name} took another branch at {file}:{line} than when it was recorded"
+        if failed.guard < 0:
+            message = f"{self.name} cannot be computed as it was recorded (a singular matrix, say)"
+        else:
+            _, file, line = trace.guards[failed.guard]
+            message = f"{self.name} took another branch at {file}:{line} than when it was recorded"
         if self.on_branch == "raise":
             raise BranchError(message)
         warnings.warn(f"{message}; it is recorded again", RuntimeWarning, stacklevel=5)
@@ -158,12 +163,13 @@ class Traces:
     def next(
         self, key: Hashable, tried: Sequence[Trace], trace: Trace, guard: int
     ) -> Trace | None:
-        """Another trace that takes the same way as `trace` up to a guard, and there differs."""
+        """Another trace that takes the same way as `trace` up to a guard, and there differs.
+
+        A negative guard stands for an op that could not be computed: any other trace may do.
+        """
         with self._lock:
             for other in self.by_key.get(key, ()):
-                same_way = other.guards[:guard] == trace.guards[:guard]
-                differs = len(other.guards) > guard and other.guards[guard] != trace.guards[guard]
-                if same_way and differs and other not in tried and not other.is_stale():
+                if other not in tried and parts_at(trace, other, guard) and not other.is_stale():
                     return other
         return None
 
@@ -191,6 +197,14 @@ class Traces:
     def all(self) -> list[Trace]:
         with self._lock:
             return [trace for traces in self.by_key.values() for trace in traces]
+
+
+def parts_at(trace: Trace, other: Trace, guard: int) -> bool:
+    """`other` takes the same way as `trace` up to this guard, and there another one."""
+    if guard < 0:
+        return True
+    same_way = other.guards[:guard] == trace.guards[:guard]
+    return same_way and len(other.guards) > guard and other.guards[guard] != trace.guards[guard]
 
 
 def _ignore() -> None:
