@@ -18,7 +18,9 @@ function(tapegrad_flags target)
     target_compile_options(${target} PRIVATE /W4 /permissive- /utf-8 /bigobj /Zc:__cplusplus)
     target_compile_definitions(${target} PRIVATE _USE_MATH_DEFINES NOMINMAX)
   else()
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic
+      # GCC 12 takes appending to std::string for overlapping copies.
+      $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   endif()
 endfunction()
 

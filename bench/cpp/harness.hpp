@@ -1,7 +1,8 @@
-// A comparison is a list of workloads and, for each, one gradient an engine. Every engines/*.cpp
-// adds its gradients here; main.cpp verifies and times them.
+// A comparison is a list of workloads and, for each, what the engines compute of it. Every
+// engines/*.cpp adds its cases here; main.cpp verifies and times them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,16 +21,23 @@ struct Workload {
   std::int64_t operations;                                    // scalar operations of one value
   std::function<double()> value;                              // in plain doubles
   std::function<double(const std::vector<double>& v)> slope;  // along v, by the complex step
+  std::vector<double> v;                                      // what the Hessian is multiplied with
+  // u H v, by differences of slopes along u.
+  std::function<double(const std::vector<double>& u)> curvature;
 };
 
-// Writes the gradient and returns the value.
-using Gradient = std::function<double(std::vector<double>& gradient)>;
+enum class Task {
+  gradient,           // recorded and swept anew at each call
+  replayed_gradient,  // recorded once and evaluated again
+  replayed_product,   // Hessian-vector product, the same way
+};
 
 struct Case {
   std::size_t workload;
   std::string engine;
-  bool replayed;  // recorded once and evaluated again; else recorded and swept anew at each call
-  Gradient gradient;
+  Task task;
+  // Writes the gradient and returns the value; or writes the product, and returns nothing of use.
+  std::function<double(std::vector<double>& result)> run;
 };
 
 // So near that comparisons come out the same.
@@ -50,48 +58,60 @@ class Comparison {
     std::size_t at = 0;
     for_each_workload(small_, [&](const std::string&, auto f, std::vector<double> x) {
       const auto engine = std::make_shared<Engine>(workloads_[at].operations);
-      cases_.push_back({at++, Engine::name, false, [engine, f, x](std::vector<double>& gradient) {
-                          gradient.resize(x.size());
-                          return engine->gradient(f, x, gradient);
-                        }});
+      cases_.push_back(
+          {at++, Engine::name, Task::gradient, [engine, f, x](std::vector<double>& gradient) {
+             gradient.resize(x.size());
+             return engine->gradient(f, x, gradient);
+           }});
     });
   }
 
   // The same for an Engine that is made for (f, x, operations), which records, and has `double
-  // gradient(x, gradient)`, which replays. It is made by the first call, at a point beside the one
-  // it is asked for: a number baked into the recording does not pass for a result.
+  // gradient(x, gradient)` and `void product(x, v, product)`, which replay. It is made by the first
+  // call, at a point beside the one it is asked for: a number baked into the recording does not
+  // pass for a result.
   template <class Engine>
   void add_replayed() {
     std::size_t at = 0;
     for_each_workload(small_, [&](const std::string&, auto f, std::vector<double> x) {
       const auto made = std::make_shared<std::unique_ptr<Engine>>();
-      const std::int64_t operations = workloads_[at].operations;
-      const auto replay = [made, f, x, operations](std::vector<double>& gradient) {
+      const Workload& w = workloads_[at];
+      const auto engine = [made, f, x, operations = w.operations](auto& result) -> Engine& {
         if (!*made) *made = std::make_unique<Engine>(f, beside(x), operations);
-        gradient.resize(x.size());
-        return (*made)->gradient(x, gradient);
+        result.resize(x.size());
+        return **made;
       };
-      cases_.push_back({at++, Engine::name, true, replay});
+      const auto gradient = [engine, x](std::vector<double>& gradient) {
+        return engine(gradient).gradient(x, gradient);
+      };
+      const auto product = [engine, x, v = w.v](std::vector<double>& product) {
+        engine(product).product(x, v, product);
+        return 0.0;
+      };
+      cases_.push_back({at, Engine::name, Task::replayed_gradient, gradient});
+      cases_.push_back({at++, Engine::name, Task::replayed_product, product});
     });
   }
 
   const std::vector<Workload>& workloads() const { return workloads_; }
   const std::vector<Case>& cases() const { return cases_; }
 
-  // What is wrong with the case's value and gradient, judged by plain doubles, by complex steps
-  // along random directions and by the first engine verified; nothing when they agree.
+  // What is wrong with the case's results, judged by plain doubles, by complex steps along random
+  // directions (for products: their differences) and by the first engine verified; nothing when
+  // they agree.
   std::optional<std::string> fault(const Case& c);
 
  private:
   bool small_;
   std::vector<Workload> workloads_;
   std::vector<Case> cases_;
-  std::vector<std::vector<double>> agreed_;  // per workload; empty until an engine has passed
+  // Per workload, gradient and product; empty until an engine has passed.
+  std::vector<std::array<std::vector<double>, 2>> agreed_;
 };
 
-// Growth of the peak resident set during two gradients of a case, in bytes, in a process of
+// Growth of the peak resident set during two runs of a case, in bytes, in a process of
 // its own; exact to some hundred kilobytes. `warm_up` touches the engine's code beforehand.
-// POSIX only; call it before any gradient has run in this process.
+// POSIX only; call it before any case has run in this process.
 std::int64_t measure_peak_bytes(const Case& c, const Case& warm_up);
 
 void add_tapegrad(Comparison& comparison);

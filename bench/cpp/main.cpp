@@ -1,6 +1,7 @@
 // The C++ comparison, for each workload and engine: one fresh recording and reverse sweep an
-// iteration; and, where the engine can, one replay of a recording made before. Gradients are
-// verified before they are timed; a mismatch makes the exit status 1.
+// iteration; and, where the engine can, one replay of a recording made before, for the gradient and
+// for a Hessian-vector product. Results are verified before they are timed; a mismatch makes the
+// exit status 1.
 //
 //   tapegrad_bench --verify    verifies all of them at small sizes and times nothing
 //   tapegrad_bench [--benchmark_filter=garch ...]    Google Benchmark's own flags
@@ -20,7 +21,20 @@ namespace {
 
 using bench::Case;
 using bench::Comparison;
+using bench::Task;
 using bench::Workload;
+
+struct TaskName {
+  Task task;
+  const char* name;
+  const char* suffix;  // of its benchmarks
+};
+constexpr TaskName kTasks[] = {
+    // in the order of Task
+    {Task::gradient, "recording and reverse sweep", ""},
+    {Task::replayed_gradient, "replayed value and gradient", "/replayed"},
+    {Task::replayed_product, "replayed Hessian-vector product", "/hvp"},
+};
 
 // Below this many operations the resolution of the resident set hides a tape.
 constexpr std::int64_t kMemoryOperations = 50000;
@@ -67,8 +81,8 @@ int verify_all() {
   for (const Case& c : comparison.cases()) {
     const auto fault = comparison.fault(c);
     const std::string& workload = comparison.workloads()[c.workload].name;
-    std::printf("%-20s %-10s %-10s %s\n", workload.c_str(), c.engine.c_str(),
-                c.replayed ? "replayed" : "recorded", fault ? fault->c_str() : "agrees");
+    std::printf("%-20s %-10s %-32s %s\n", workload.c_str(), c.engine.c_str(),
+                kTasks[static_cast<int>(c.task)].name, fault ? fault->c_str() : "agrees");
     faults += fault.has_value();
   }
   return faults == 0 ? 0 : 1;
@@ -80,8 +94,8 @@ void count_operations(benchmark::State& state, const Workload& w) {
                                    Counter::kIsIterationInvariantRate | Counter::kInvert);
 }
 
-std::string name_of(const std::string& workload, const std::string& engine, bool replayed) {
-  return workload + "/" + engine + (replayed ? "/replayed" : "");
+std::string name_of(const std::string& workload, const std::string& engine, Task task) {
+  return workload + "/" + engine + kTasks[static_cast<int>(task)].suffix;
 }
 
 void register_value(const Workload& w) {
@@ -92,7 +106,7 @@ void register_value(const Workload& w) {
   benchmark::RegisterBenchmark((w.name + "/function").c_str(), run)->Unit(benchmark::kMicrosecond);
 }
 
-void register_gradient(Comparison& comparison, const Case& c, bool& failed) {
+void register_case(Comparison& comparison, const Case& c, bool& failed) {
   const Workload& w = comparison.workloads()[c.workload];
   const auto run = [&, verified = false](benchmark::State& state) mutable {
     if (!verified) {
@@ -103,27 +117,27 @@ void register_gradient(Comparison& comparison, const Case& c, bool& failed) {
       }
       verified = true;
     }
-    std::vector<double> gradient;
-    for (auto _ : state) benchmark::DoNotOptimize(c.gradient(gradient));
+    std::vector<double> result;
+    for (auto _ : state) benchmark::DoNotOptimize(c.run(result));
     count_operations(state, w);
   };
-  benchmark::RegisterBenchmark(name_of(w.name, c.engine, c.replayed).c_str(), run)
+  benchmark::RegisterBenchmark(name_of(w.name, c.engine, c.task).c_str(), run)
       ->Unit(benchmark::kMicrosecond);
 }
 
 // The engine's first case: the smallest of its kind to warm up with.
 const Case& first_like(const Comparison& comparison, const Case& like) {
   for (const Case& c : comparison.cases()) {
-    if (c.engine == like.engine && c.replayed == like.replayed) return c;
+    if (c.engine == like.engine && c.task == like.task) return c;
   }
   return like;
 }
 
-std::vector<bench::Row> make_rows(const Comparison& comparison, bool replayed) {
+std::vector<bench::Row> make_rows(const Comparison& comparison, Task task) {
   std::vector<bench::Row> rows;
   for (const Workload& w : comparison.workloads()) rows.push_back({w.name, w.operations, 0.0, {}});
   for (const Case& c : comparison.cases()) {
-    if (c.replayed != replayed) continue;
+    if (c.task != task) continue;
     std::int64_t bytes = 0;
     if (rows[c.workload].operations >= kMemoryOperations) {
       bytes = bench::measure_peak_bytes(c, first_like(comparison, c));
@@ -133,11 +147,11 @@ std::vector<bench::Row> make_rows(const Comparison& comparison, bool replayed) {
   return rows;
 }
 
-void fill_times(std::vector<bench::Row>& rows, bool replayed, const bench::TimeCollector& times) {
+void fill_times(std::vector<bench::Row>& rows, Task task, const bench::TimeCollector& times) {
   for (bench::Row& row : rows) {
     row.value_seconds = times.seconds(row.workload + "/function");
     for (auto& entry : row.entries) {
-      entry.seconds = times.seconds(name_of(row.workload, entry.engine, replayed));
+      entry.seconds = times.seconds(name_of(row.workload, entry.engine, task));
     }
   }
 }
@@ -155,20 +169,20 @@ int main(int argc, char** argv) {
 
   Comparison comparison(/*small=*/false);
   add_engines(comparison);
-  std::vector<bench::Row> recorded = make_rows(comparison, /*replayed=*/false);
-  std::vector<bench::Row> replayed = make_rows(comparison, /*replayed=*/true);
+  std::vector<std::vector<bench::Row>> tables;
+  for (const auto& [task, name, suffix] : kTasks) tables.push_back(make_rows(comparison, task));
   bool failed = false;
   for (std::size_t w = 0; w < comparison.workloads().size(); ++w) {
     register_value(comparison.workloads()[w]);
     for (const Case& c : comparison.cases()) {
-      if (c.workload == w) register_gradient(comparison, c, failed);
+      if (c.workload == w) register_case(comparison, c, failed);
     }
   }
   bench::TimeCollector times;
   benchmark::RunSpecifiedBenchmarks(&times);
-  fill_times(recorded, /*replayed=*/false, times);
-  fill_times(replayed, /*replayed=*/true, times);
-  bench::print_table("recording and reverse sweep", recorded);
-  bench::print_table("value and gradient, replayed", replayed);
+  for (std::size_t t = 0; t < tables.size(); ++t) {
+    fill_times(tables[t], kTasks[t].task, times);
+    bench::print_table(kTasks[t].name, tables[t]);
+  }
   return failed ? 1 : 0;
 }

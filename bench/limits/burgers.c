@@ -9,7 +9,7 @@ static long side(long params) { return lround(sqrt(params / 2.0)); }
 long workspace(long params, long count) {
   (void)count;
   long m = side(params) + 2;
-  return 2 * m * m * 102;  // the states after 0 to 100 steps, one adjoint; another replaces the last state
+  return 2 * m * m * 102;  // the states after 0 to 100 steps, and one adjoint
 }
 
 static void wrap(double* f, long n) {
@@ -34,9 +34,9 @@ static void forward(long n, double C, double D, const double* restrict u, const 
 }
 
 // (a, b), the adjoints of the later state, into (an, bn), those of the state (u, v) before it.
-static void backward(long n, double C, double D, const double* restrict u,
-                     const double* restrict v, const double* restrict a, const double* restrict b,
-                     double* restrict an, double* restrict bn) {
+static void backward(long n, double C, double D, const double* restrict u, const double* restrict v,
+                     const double* restrict a, const double* restrict b, double* restrict an,
+                     double* restrict bn) {
   long m = n + 2;
   for (long i = 1; i <= n; ++i)
     for (long k = i * m + 1; k <= i * m + n; ++k) {
@@ -64,6 +64,7 @@ double value_and_grad(long params, long count, const double* restrict x,
     double* s = work + 2 * field * t;
     forward(n, C, D, s, s + field, s + 2 * field, s + 3 * field);
   }
+  // A second adjoint replaces the last state, which nobody reads any more.
   double *last = work + 2 * field * steps, *a = last + 2 * field, *spare = last;
   for (long i = 1; i <= n; ++i)
     for (long k = i * m + 1; k <= i * m + n; ++k) {

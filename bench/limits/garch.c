@@ -1,5 +1,5 @@
-// GARCH(1,1) likelihood: the two recursions alone run in sequence, logarithms and quotients in vectors.
-// x = (mu, omega, alpha, beta), data = the returns. Called by systems/limit.py.
+// GARCH(1,1) likelihood: the two recursions alone run in sequence, logarithms and quotients in
+// vectors. x = (mu, omega, alpha, beta), data = the returns. Called by systems/limit.py.
 #include <math.h>
 
 long workspace(long params, long count) {
@@ -7,12 +7,12 @@ long workspace(long params, long count) {
   return 4 * count;
 }
 
-double value_and_grad(long params, long count, const double* restrict x,
-                      const double* restrict r, double* restrict g, double* restrict work) {
+double value_and_grad(long params, long count, const double* restrict x, const double* restrict r,
+                      double* restrict g, double* restrict work) {
   (void)params;
   double mu = x[0], omega = x[1], alpha = x[2], beta = x[3], rest = 1.0 - alpha - beta;
-  double *restrict e = work, *restrict h = work + count;
-  double *restrict a = work + 2 * count, *restrict drift = work + 3 * count;
+  double* restrict e = work, * restrict h = work + count;
+  double* restrict a = work + 2 * count, * restrict drift = work + 3 * count;
   for (long t = 0; t < count; ++t) {
     e[t] = r[t] - mu;
     drift[t] = omega + alpha * e[t] * e[t];

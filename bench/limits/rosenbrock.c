@@ -1,4 +1,5 @@
-// Rosenbrock's function of `params` variables: two passes, each vectorised. Called by systems/limit.py.
+// Rosenbrock's function of `params` variables: two passes, each vectorised. Called by
+// systems/limit.py.
 
 long workspace(long params, long count) {
   (void)params, (void)count;

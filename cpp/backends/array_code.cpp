@@ -39,6 +39,8 @@ class Compiler {
   };
 
   void describe_values();
+  void choose_branch(Value& value);
+  std::vector<bool> needed_values() const;
   void list_items();
   void add_segment();
   bool fill(Kind kind);
@@ -93,16 +95,39 @@ void Compiler::describe_values() {
     const Value& first = values_[value.op.in[0]];
     if (op.dtype == DType::b8 && op.op != Op::cast && first.defined)  // masks as they come
       value.op.number = first.op.number;
+    if (op.op == Op::where) choose_branch(value);
     if (value.op.kind == Lowered::Kind::same) same_[op.result] = value.op.in[0];
   }
+}
+
+// Where it is known beforehand which value a `where` takes, it is that value.
+void Compiler::choose_branch(Value& value) {
+  const Lie condition = values_[value.op.in[0]].lie;
+  if (condition != Lie::none_true && condition != Lie::all_true) return;
+  value.op.kind = Lowered::Kind::same;
+  value.op.in[0] = value.op.in[condition == Lie::all_true ? 1 : 2];
+}
+
+// What is left out may read outside of its arrays.
+std::vector<bool> Compiler::needed_values() const {
+  std::vector<bool> needed(values_.size(), false);
+  for (const auto& s : group_.stores) needed[same_[s.value]] = true;
+  for (const auto& r : group_.reductions) needed[same_[r.value]] = true;
+  for (std::size_t k = group_.ops.size(); k-- > 0;) {
+    const Value& value = values_[group_.ops[k].result];
+    if (!needed[group_.ops[k].result]) continue;
+    for (int i = 0; i < value.op.arity; ++i) needed[value.op.in[i]] = true;
+  }
+  return needed;
 }
 
 void Compiler::list_items() {
   const auto add = [&](Item::Kind kind, std::size_t index) {
     items_.push_back({{kind, static_cast<std::uint32_t>(index)}});
   };
+  const std::vector<bool> needed = needed_values();
   for (std::size_t k = 0; k < group_.ops.size(); ++k)
-    if (same_[group_.ops[k].result] == group_.ops[k].result) add(Item::Kind::op, k);
+    if (needed[group_.ops[k].result]) add(Item::Kind::op, k);
   for (std::size_t k = 0; k < group_.stores.size(); ++k) add(Item::Kind::store, k);
   for (std::size_t k = 0; k < group_.reductions.size(); ++k) add(Item::Kind::reduction, k);
 }

@@ -9,8 +9,8 @@
 
 namespace tapegrad {
 
-// How an array lies along a row.
-enum class Lie : std::uint8_t { contiguous, repeated, strided };
+// How an array lies along a row. A load of bools may be known: none or all of them are true.
+enum class Lie : std::uint8_t { contiguous, repeated, strided, none_true, all_true };
 
 // A stream is a pointer of the table with which the code runs: first the accesses of the group
 // (loads, stores, reductions), then what is below.

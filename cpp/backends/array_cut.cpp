@@ -10,9 +10,10 @@ namespace {
 
 using Window = Access::Window;
 
-std::vector<Window>::iterator window_on(Access& access, std::size_t axis) {
-  return std::find_if(access.windows.begin(), access.windows.end(),
-                      [&](const Window& w) { return w.axis == axis; });
+const Window* window_on(const Access& access, std::size_t axis) {
+  const auto w = std::find_if(access.windows.begin(), access.windows.end(),
+                              [&](const Window& v) { return v.axis == axis; });
+  return w == access.windows.end() ? nullptr : &*w;
 }
 
 std::int64_t floor_mod(std::int64_t a, std::int64_t n) { return ((a % n) + n) % n; }
@@ -30,40 +31,83 @@ void add_cuts(const Window& w, std::int64_t n, std::vector<std::int64_t>& cuts) 
   }
 }
 
-// A window that is linear over the whole axis becomes part of the address; or the load is zero.
-void settle(Access& access, std::size_t axis) {
-  const auto w = window_on(access, axis);
-  if (w == access.windows.end()) return;
-  std::int64_t start = w->shift;
-  if (w->edge == Access::Edge::wrap && w->extent > 0) start = floor_mod(start, w->extent);
-  if (start < 0 || start >= w->extent) {
-    access.place = {kZeros, 0};
-    access.strides = Dims(access.strides.size(), 0);
-    access.windows.clear();
-    return;
-  }
-  access.place.offset += start * access.strides[axis];
-  access.windows.erase(w);
+// Where the window starts to read if the axis starts at `first`.
+std::int64_t start_of(const Window& w, std::int64_t first) {
+  const std::int64_t start = first + w.shift;
+  return w.edge == Access::Edge::wrap && w.extent > 0 ? floor_mod(start, w.extent) : start;
 }
 
-void cut_from(const Domain& domain, std::size_t axis, std::vector<Domain>& boxes) {
-  if (axis == domain.shape.size()) {
-    boxes.push_back(domain);
-    return;
+// Cuts axis after axis. What is zero is not cut any further.
+class Cutter {
+ public:
+  Cutter(const Domain& domain, std::vector<Domain>& boxes)
+      : domain_(domain),
+        boxes_(boxes),
+        first_(domain.shape),
+        last_(domain.shape),
+        zero_(domain.accesses.size(), kNever) {}
+
+  void cut(std::size_t axis) {
+    if (axis == domain_.shape.size()) return add_box();
+    const std::vector<std::int64_t> cuts = cuts_of(axis);
+    for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+      first_[axis] = cuts[i];
+      last_[axis] = cuts[i + 1];
+      find_zeros(axis);
+      cut(axis + 1);
+    }
   }
-  const std::int64_t n = domain.shape[axis];
-  std::vector<std::int64_t> cuts{0, n};
-  for (const Access& access : domain.accesses)
-    for (const Window& w : access.windows)
-      if (w.axis == axis) add_cuts(w, n, cuts);
-  std::sort(cuts.begin(), cuts.end());
-  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-  for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
-    Domain part = part_of(domain, axis, cuts[i], cuts[i + 1]);
-    for (Access& access : part.accesses) settle(access, axis);
-    cut_from(part, axis + 1, boxes);
+
+ private:
+  static constexpr std::size_t kNever = ~std::size_t{0};
+
+  std::vector<std::int64_t> cuts_of(std::size_t axis) const {
+    const std::int64_t n = domain_.shape[axis];
+    std::vector<std::int64_t> cuts{0, n};
+    for (std::size_t k = 0; k < domain_.accesses.size(); ++k) {
+      const Window* w = window_on(domain_.accesses[k], axis);
+      if (w && zero_[k] >= axis) add_cuts(*w, n, cuts);
+    }
+    std::sort(cuts.begin(), cuts.end());
+    cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+    return cuts;
   }
-}
+  void find_zeros(std::size_t axis) {
+    for (std::size_t k = 0; k < domain_.accesses.size(); ++k) {
+      if (zero_[k] < axis) continue;
+      zero_[k] = kNever;
+      const Window* w = window_on(domain_.accesses[k], axis);
+      if (!w) continue;
+      const std::int64_t start = start_of(*w, first_[axis]);
+      if (start < 0 || start >= w->extent) zero_[k] = axis;
+    }
+  }
+  void add_box() {
+    Domain& box = boxes_.emplace_back();
+    box.loads = domain_.loads;
+    box.shape = last_;
+    for (std::size_t axis = 0; axis < box.shape.size(); ++axis) box.shape[axis] -= first_[axis];
+    box.accesses.reserve(domain_.accesses.size());
+    for (std::size_t k = 0; k < domain_.accesses.size(); ++k) {
+      const Access& from = domain_.accesses[k];
+      const bool zero = zero_[k] != kNever;
+      box.accesses.push_back({from.dtype,
+                              zero ? Place{kZeros, 0} : from.place,
+                              zero ? Dims(box.shape.size(), 0) : from.strides,
+                              {}});
+      for (std::size_t axis = 0; axis < box.shape.size() && !zero; ++axis) {
+        const Window* w = window_on(from, axis);
+        box.accesses[k].place.offset +=
+            from.strides[axis] * (w ? start_of(*w, first_[axis]) : first_[axis]);
+      }
+    }
+  }
+
+  const Domain& domain_;
+  std::vector<Domain>& boxes_;
+  Dims first_, last_;
+  std::vector<std::size_t> zero_;  // of each access: the axis on which it lies outside
+};
 
 std::int64_t total_step(const Domain& d, std::size_t axis) {
   std::int64_t sum = 0;
@@ -124,7 +168,8 @@ Domain part_of(const Domain& domain, std::size_t axis, std::int64_t first, std::
   Domain part = domain;
   part.shape[axis] = last - first;
   for (Access& access : part.accesses) {
-    const auto w = window_on(access, axis);
+    const auto w = std::find_if(access.windows.begin(), access.windows.end(),
+                                [&](const Window& v) { return v.axis == axis; });
     if (w != access.windows.end()) w->shift += first;
     else access.place.offset += first * access.strides[axis];
   }
@@ -133,7 +178,7 @@ Domain part_of(const Domain& domain, std::size_t axis, std::int64_t first, std::
 
 std::vector<Domain> cut_windows(const Domain& domain) {
   std::vector<Domain> boxes;
-  if (domain.shape.product() != 0) cut_from(domain, 0, boxes);
+  if (domain.shape.product() != 0) Cutter(domain, boxes).cut(0);
   return boxes;
 }
 

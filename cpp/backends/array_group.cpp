@@ -83,6 +83,7 @@ void BoxRun::set_pointers(char* const* buffers, char* scratch, char* own) {
   for (std::size_t k = 0; k < accesses_; ++k) {
     const Place& place = box_.places[k];
     char* base = place.buffer == kZeros     ? constants
+                 : place.buffer == kTruth   ? constants + PreparedGroup::kTruthOffset
                  : place.buffer == kScratch ? scratch
                                             : buffers[place.buffer];
     row_[k] = base + place.offset;

@@ -36,11 +36,13 @@ struct PreparedGroup {
   std::vector<Code> codes;
   std::vector<std::vector<Box>> parts;
   std::vector<Result> results;
-  std::vector<double> constants;  // the pool: zeros, then 16 bytes each
-  std::int64_t partials = 0;      // bytes of scratch memory for the partial results,
-  std::int64_t cascades = 0;      // for the sums of one thread,
-  std::int64_t workspace = 0;     // and in all for one thread
-  int threads = 1;                // that may be of use
+  // The pool: zeros, a true, then the group's constants, 16 bytes each.
+  std::vector<double> constants;
+  static constexpr std::int64_t kTruthOffset = 16;
+  std::int64_t partials = 0;   // bytes of scratch memory for the partial results,
+  std::int64_t cascades = 0;   // for the sums of one thread,
+  std::int64_t workspace = 0;  // and in all for one thread
+  int threads = 1;             // that may be of use
 };
 
 PreparedGroup prepare(const Group& group, const PrepareOptions& options = {});

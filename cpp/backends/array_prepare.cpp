@@ -93,10 +93,11 @@ class Preparer {
 };
 
 void Preparer::make_constants() {
-  prepared_.constants.assign(2 + 2 * group_.constants.size(), 0.0);
+  prepared_.constants.assign(4 + 2 * group_.constants.size(), 0.0);
   char* pool = reinterpret_cast<char*>(prepared_.constants.data());
+  pool[PreparedGroup::kTruthOffset] = 1;
   for (const Group::Constant& c : group_.constants) {
-    const auto offset = static_cast<std::int64_t>(16 * (1 + context_.constants.size()));
+    const auto offset = static_cast<std::int64_t>(16 * (2 + context_.constants.size()));
     context_.constants.push_back(offset);
     dispatch(c.dtype, [&](auto zero) {
       const auto value = static_cast<decltype(zero)>(c.value);
@@ -189,11 +190,15 @@ void Preparer::add_part(const Domain& domain) {
   }
 }
 
+bool is_false(const Access& a) { return a.place.buffer == kZeros && a.dtype == DType::b8; }
+
 std::uint32_t Preparer::code_for(const Domain& box) {
   std::vector<Lie> lies;
   for (const Access& a : box.accesses) {
     const std::int64_t stride = a.strides.back();
-    lies.push_back(stride == 0                   ? Lie::repeated
+    lies.push_back(a.place.buffer == kTruth      ? Lie::all_true
+                   : is_false(a)                 ? Lie::none_true
+                   : stride == 0                 ? Lie::repeated
                    : stride == itemsize(a.dtype) ? Lie::contiguous
                                                  : Lie::strided);
   }

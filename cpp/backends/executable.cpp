@@ -10,18 +10,30 @@
 #include "base/copy.hpp"
 #include "ops/rules.hpp"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace tapegrad {
 namespace {
 
 constexpr std::size_t kAlign = 64;
+constexpr std::size_t kHugePage = 2 << 20;
 
 struct Aligned {
-  void operator()(char* p) const { ::operator delete[](p, std::align_val_t(kAlign)); }
+  std::align_val_t align{kAlign};
+  void operator()(char* p) const { ::operator delete[](p, align); }
 };
 using Memory = std::unique_ptr<char[], Aligned>;
+// Large memory is asked for in huge pages: there are fewer of them to be found and translated.
 Memory aligned_memory(std::size_t bytes) {
-  return Memory(
-      static_cast<char*>(::operator new[](std::max(bytes, kAlign), std::align_val_t(kAlign))));
+  const bool large = bytes >= 2 * kHugePage;
+  const Aligned aligned{std::align_val_t(large ? kHugePage : kAlign)};
+  Memory m(static_cast<char*>(::operator new[](std::max(bytes, kAlign), aligned.align)), aligned);
+#ifdef MADV_HUGEPAGE
+  if (large) madvise(m.get(), bytes, MADV_HUGEPAGE);  // as good as it was if this fails
+#endif
+  return m;
 }
 
 Array array_at(const Location& l, char* const* buffers) {
@@ -60,6 +72,13 @@ std::atomic<int> threads_by_default{1};
 
 }  // namespace
 
+bool has_openmp() {
+#ifdef _OPENMP
+  return true;
+#else
+  return false;
+#endif
+}
 int default_threads() { return threads_by_default.load(std::memory_order_relaxed); }
 void set_default_threads(int threads) { threads_by_default.store(threads); }
 

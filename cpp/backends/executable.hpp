@@ -14,6 +14,7 @@ namespace tapegrad {
 // How many threads a run may use if it is not told: 1 at first. Of the whole process.
 int default_threads();
 void set_default_threads(int threads);
+bool has_openmp();  // else everything runs on one
 
 class Executable {
  public:

@@ -36,11 +36,11 @@ FORCE_INLINE double step(const std::uint32_t*& pc, double* slots, double last) {
 }
 
 // Every form of an inline op, in the order of inline_id.
-#define FORMS(name)                                                                    \
-  FORM(name, 0, 0)                                                                     \
-  FORM(name, 0, 1)                                                                     \
-  FORM(name, 1, 0) FORM(name, 1, 1) FORM(name, 2, 0) FORM(name, 2, 1) FORM(name, 3, 0) \
-      FORM(name, 3, 1)
+#define FORMS(name) \
+  FORM(name, 0, 0)  \
+  FORM(name, 0, 1)  \
+  FORM(name, 1, 0)  \
+  FORM(name, 1, 1) FORM(name, 2, 0) FORM(name, 2, 1) FORM(name, 3, 0) FORM(name, 3, 1)
 #define FUSED_FORMS(outer, inner, side) FORMS(outer##_##inner##_##side)
 
 #if defined(__GNUC__)

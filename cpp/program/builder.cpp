@@ -1,6 +1,7 @@
 // Appending to the tape of a program: operands of one dtype, inferred shapes, nodes shared.
 #include "program/builder.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/copy.hpp"
@@ -126,7 +127,9 @@ Term Builder::apply(Op op, std::span<const Term> in, Attrs attrs) {
 
 Term Builder::general(Op op, std::vector<Operand>& operands, Attrs attrs) {
   convert(op, operands);
-  if (passes_.fold)
+  // Views of constants in any case: scalar code reads no constant arrays.
+  const bool is_view = op == Op::item || (kind_of(op) == OpKind::structured && rules_of(op).view);
+  if (passes_.fold || is_view)
     if (auto known = folded(op, operands, attrs)) return *known;
   const Meta out = shape_of(op, operands, attrs);
   if (passes_.identities)
@@ -172,7 +175,13 @@ std::optional<Term> Builder::folded(Op op, std::span<const Operand> operands, At
     if (!is_known(o)) return {};
   std::vector<Array> in;
   for (Operand o : operands) in.push_back(tape.value(o));
-  return constant(evaluate(op, in, attrs));
+  if (!is_elementwise(op) || !std::all_of(in.begin(), in.end(), is_repeated))
+    return constant(evaluate(op, in, attrs));
+  // Numbers that are repeated give a number that is repeated.
+  const Dims shape = shape_of(op, operands, attrs).shape;
+  for (Array& a : in) a = a.view({}, {}, a.data());
+  const Array one = evaluate(op, in, attrs);
+  return constant(shape.empty() ? one : broadcast_view(one, shape));
 }
 
 // ---- nodes

@@ -1,6 +1,6 @@
-// Sweeps in the algebra of a builder, or of lanes over it: derivatives of a recording, appended to a
-// copy of it. In K directions what is being differentiated stays as it is; only tangents and adjoints
-// carry the lanes.
+// Sweeps in the algebra of a builder, or of lanes over it: derivatives of a recording, appended to
+// a copy of it. In K directions what is being differentiated stays as it is; only tangents and
+// adjoints carry the lanes.
 #include <unordered_map>
 
 #include "program/rewrite.hpp"
@@ -241,8 +241,7 @@ std::unique_ptr<Recording> tangent_of(const Recording& source, const Derivation&
   const std::size_t count = made.outputs.size();
   for (std::size_t k = 0; k < count; ++k) {
     const Operand o = made.outputs[k];
-    const Term t =
-        is_constant(o) ? copy.algebra.constant(Array::scalar(0.0)) : frame.collected(o);
+    const Term t = is_constant(o) ? copy.algebra.constant(Array::scalar(0.0)) : frame.collected(o);
     made.outputs.push_back(frame.result(t));
   }
   return copy.finish();

@@ -12,7 +12,7 @@ namespace tapegrad {
 namespace {
 
 using namespace file_format;
-using Wide = __int128;
+__extension__ typedef __int128 Wide;  // sizes that may not fit 64 bits
 
 constexpr const char* kWhat = "the program";
 constexpr std::int64_t kGreatest = std::int64_t{1} << 62;

@@ -1,6 +1,6 @@
-// A fused loop over arrays of one shape: loads, elementwise ops on registers, stores and reductions.
-// The planner makes groups; the array backend runs them block by block, so that what lies between a
-// load and a store never leaves the first-level cache.
+// A fused loop over arrays of one shape: loads, elementwise ops on registers, stores and
+// reductions. The planner makes groups; the array backend runs them block by block, so that what
+// lies between a load and a store never leaves the first-level cache.
 #pragma once
 
 #include <vector>
@@ -16,10 +16,16 @@ using BufferId = std::uint32_t;
 struct Place {
   BufferId buffer = 0;
   std::int64_t offset = 0;
+  bool operator==(const Place&) const = default;
 };
 
-// How one array is walked by a group of shape S: an address for the index (0, ..., 0) and a stride in
-// bytes for each axis of S, 0 where the array is broadcast (or, in a reduction, summed).
+// A load of bools from nowhere: true inside its windows. The condition of a `where` whose second
+// value is computed from loads that may lie outside their arrays where the condition is false: what
+// only such a value needs must not be read there.
+inline constexpr BufferId kTruth = 0xfffffffdu;
+
+// How one array is walked by a group of shape S: an address for the index (0, ..., 0) and a stride
+// in bytes for each axis of S, 0 where the array is broadcast (or, in a reduction, summed).
 struct Access {
   // One axis on which the array is read at another index: source index = index + shift, of `extent`
   // elements. `wrap` takes it modulo the extent (a roll); `zero` reads 0 outside (a padded slice).
@@ -28,11 +34,13 @@ struct Access {
     Edge edge;
     std::uint8_t axis;
     std::int64_t shift, extent;
+    bool operator==(const Window&) const = default;
   };
   DType dtype = DType::f64;
   Place place;
   Dims strides;
   std::vector<Window> windows;  // at most one an axis; stores and reductions have none
+  bool operator==(const Access&) const = default;
 };
 
 using Register = std::uint16_t;
@@ -51,7 +59,8 @@ struct Reduction {
   Access out;
 };
 
-// Registers are numbered: first the loads, then the constants, then the results of the ops in order.
+// Registers are numbered: first the loads, then the constants, then the results of the ops in
+// order.
 struct Group {
   struct Constant {
     DType dtype;

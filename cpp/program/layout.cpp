@@ -165,11 +165,12 @@ void Layout::give(std::int64_t offset, std::int64_t bytes) {
 void Layout::count_constants() {
   scalar_end_ = static_cast<SlotIndex>(top_ / 8);
   for (const auto& step : schedule_.steps) {
-    if (step.kind == Plan::Kind::group) continue;
-    for (NodeId id : step.nodes)
+    for (NodeId id : step.nodes) {
+      if (schedule_.kinds[id] == NodeKind::fused) continue;  // a group has constants of its own
       for (int i = 0, n = tape_.operand_count(tape_[id]); i < n; ++i)
         if (const Operand o = tape_.operand(tape_[id], i); is_constant(o))
           constant_slot(tape_.constant(o));
+    }
   }
   for (Operand o : recording_.outputs)
     if (is_constant(o)) constant_slot(tape_.constant(o));

@@ -45,6 +45,23 @@ std::string line_text(const Recording& r, std::uint32_t line) {
   return "  # " + at.file.substr(at.file.find_last_of("/\\") + 1) + ":" + std::to_string(at.line);
 }
 
+// What outputs or guards depend on, and the inputs.
+std::vector<bool> used_nodes(const Recording& r) {
+  std::vector<bool> used(r.tape.size());
+  auto use = [&](Operand o) {
+    if (!is_constant(o)) used[o] = true;
+  };
+  for (NodeId id : r.inputs) use(id);
+  for (Operand o : r.outputs) use(o);
+  for (auto& g : r.guards) use(g.node);
+  for (NodeId id = r.tape.size(); id-- > 0;) {
+    const Node& n = r.tape[id];
+    if (!used[id] || n.op == Op::input || n.op == Op::constant) continue;
+    for (int i = 0, count = r.tape.operand_count(n); i < count; ++i) use(r.tape.operand(n, i));
+  }
+  return used;
+}
+
 std::string value_text(const Array& value) {
   if (value.size() != 1) return "an array of " + meta_text(value.meta());
   std::string text;
@@ -76,8 +93,9 @@ std::string buffer_text(const Plan& p, const Place& place) {
 }
 
 std::string access_text(const Plan& p, const Access& a, const Dims& shape) {
-  std::string s = buffer_text(p, a.place);
-  if (!Array::is_contiguous(shape, a.strides, itemsize(a.dtype)))
+  const bool mask = a.place.buffer == kTruth;
+  std::string s = mask ? "inside" : buffer_text(p, a.place);
+  if (!mask && !Array::is_contiguous(shape, a.strides, itemsize(a.dtype)))
     s += " strides " + a.strides.str();
   for (const auto& w : a.windows) {
     s += w.edge == Access::Edge::wrap ? " rolled by " : " shifted by ";
@@ -149,9 +167,11 @@ std::string scalars_text(const Plan::Step& step) {
 
 }  // namespace
 
-std::string listing(const Recording& r) {
+std::string listing(const Recording& r, bool unused) {
   std::string s;
+  const std::vector<bool> used = unused ? std::vector<bool>(r.tape.size(), true) : used_nodes(r);
   for (NodeId id = 0; id < r.tape.size(); ++id) {
+    if (!used[id]) continue;
     const Node& n = r.tape[id];
     s += operand_text(r.tape, id) + " = " + std::string(op_name(n.op));
     const bool leaf = n.op == Op::input || n.op == Op::constant;

@@ -6,6 +6,7 @@
 #include "program/plan.hpp"
 
 namespace tapegrad {
-std::string listing(const Recording& recording);
+// `unused`: with the nodes that no output and no guard depends on.
+std::string listing(const Recording& recording, bool unused = true);
 std::string listing(const Plan& plan);
 }  // namespace tapegrad

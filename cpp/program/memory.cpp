@@ -1,179 +1,128 @@
-// Which values of a schedule get memory, and until when.
+// Which values of a schedule get memory, and until when: from the last step to the first, so that
+// the readers of a value are known when it is decided about.
 #include <algorithm>
 
-#include "program/schedule.hpp"
+#include "program/recompute.hpp"
 
 namespace tapegrad {
 namespace {
 
-// A value is computed again if that takes at most so many additions, and reads so many arrays.
-constexpr int kMostOps = 6, kMostReads = 6;
-
-// In additions: ops whose kernels keep up with memory cost 1, what costs too much is never repeated.
-int cost_of(Op op) {
-  switch (op) {
-    case Op::add:
-    case Op::subtract:
-    case Op::multiply:
-    case Op::negative:
-    case Op::square:
-    case Op::scale:
-    case Op::absolute:
-    case Op::maximum:
-    case Op::minimum:
-    case Op::where: return 1;
-    case Op::divide:
-    case Op::reciprocal: return 3;
-    default: return kind_of(op) == OpKind::comparison ? 1 : kMostOps + 1;
-  }
-}
-
 class Memory {
  public:
   Memory(const Recording& recording, Schedule& s)
-      : tape_(recording.tape), recording_(recording), s_(s) {
-    s_.is_recomputed.assign(tape_.size(), false);
-    mark();
-  }
+      : tape_(recording.tape), recording_(recording), s_(s) {}
 
-  void mark() {
-    const std::size_t n = tape_.size();
-    s_.is_stored.assign(n, false);
-    s_.in_scalars.assign(n, false);
-    s_.last.assign(n, 0);
-    s_.ends_in_order.assign(n, true);
-    must_.assign(n, false);
+  void run(bool recompute) {
+    reset();
     const auto end = static_cast<std::uint32_t>(s_.steps.size());
-    for (NodeId id = 0; id < n; ++id) mark_reads(id);
     for (Operand o : recording_.outputs)
       if (!is_constant(o)) read_memory(o, end);
     for (auto& g : recording_.guards)
       if (!is_constant(g.node)) read_memory(g.node, end);
-  }
-
-  // Ascending, so that what a value is made of is decided before.
-  void choose_recomputed() {
-    chosen_.assign(tape_.size(), false);
-    cost_.assign(tape_.size(), 0);
-    reads_.assign(tape_.size(), 0);
-    for (NodeId id = 0; id < tape_.size(); ++id) {
-      if (!s_.is_fused(id) || s_.kinds[id] == NodeKind::copy) continue;
-      price(id);
-      if (s_.is_stored[id] && !must_[id] && can_be_recomputed(id)) choose(id);
+    for (std::uint32_t step = end; step-- > 0;) {
+      const auto& nodes = s_.steps[step].nodes;
+      if (recompute && s_.steps[step].kind == Plan::Kind::group)
+        for (NodeId id : recomputed_values(tape_, s_, readers_, step)) s_.is_recomputed[id] = true;
+      for (std::size_t k = nodes.size(); k-- > 0;) settle(nodes[k], step);
     }
-    s_.is_recomputed = std::move(chosen_);
   }
 
  private:
-  template <class F>
-  void for_operands(NodeId id, F&& f) const {
-    const Node& n = tape_[id];
-    for (int i = 0, count = tape_.operand_count(n); i < count; ++i)
-      if (const Operand o = tape_.operand(n, i); !is_constant(o)) f(o);
-  }
-  Dims group_shape(NodeId id) const { return s_.steps[s_.step_of[id]].shape; }
-  bool reads_registers(NodeId id) const {
-    return s_.kinds[id] == NodeKind::fused || s_.kinds[id] == NodeKind::reduction;
+  static constexpr std::size_t kMostRepeated = 256;  // values in one group: they share a cache
+
+  void reset() {
+    const std::size_t n = tape_.size();
+    readers_.last = std::move(s_.last);
+    readers_.demands.assign(n, {});
+    readers_.must.assign(n, false);
+    readers_.touched.assign(n, {});
+    here_.assign(n, false);
+    repeated_.assign(s_.steps.size(), 0);
+    s_.is_stored.assign(n, false);
+    s_.is_recomputed.assign(n, false);
+    s_.in_scalars.assign(n, false);
+    s_.last.assign(n, 0);
+    s_.ends_in_order.assign(n, true);
   }
 
-  void mark_reads(NodeId id) {
+  // All who read `id` have been seen.
+  void settle(NodeId id, std::uint32_t step) {
     const NodeKind kind = s_.kinds[id];
-    if (kind == NodeKind::dead || kind == NodeKind::leaf || kind == NodeKind::view) return;
+    const Demands& demands = readers_.demands[id];
+    if (s_.is_recomputed[id]) s_.is_recomputed[id] = !demands.empty() && has_room(demands);
+    if (s_.is_recomputed[id]) {
+      for (const Demand& d : demands) {
+        ++repeated_[d.step];
+        read_operands(id, d.step, d.shift);
+      }
+    } else {
+      for (const Demand& d : demands) read_stored(id, d);
+    }
     const bool one_number = kind == NodeKind::scalar && tape_.meta(id).shape.empty();
-    if (!s_.is_fused(id) && !one_number) s_.is_stored[id] = must_[id] = true;
-    if (!s_.is_recomputed[id]) mark_operands(id, s_.step_of[id]);
+    if (!s_.is_fused(id) && !one_number) s_.is_stored[id] = true;
+    if (s_.is_stored[id] || here_[id] || one_number) read_operands(id, step, kNoShift);
+  }
+  bool has_room(const Demands& demands) const {
+    return std::all_of(demands.begin(), demands.end(),
+                       [&](const Demand& d) { return repeated_[d.step] < kMostRepeated; });
   }
 
-  // What computing `id` in `step` reads.
-  void mark_operands(NodeId id, std::uint32_t step) {
+  // What computing `id` in `step` at a shift reads.
+  void read_operands(NodeId id, std::uint32_t step, ShiftId shift) {
+    const Node& n = tape_[id];
     const NodeKind kind = s_.kinds[id];
-    for_operands(id, [&](Operand o) {
-      const bool by_register = reads_registers(id) && s_.is_fused(o) &&
-                               s_.kinds[o] != NodeKind::copy &&
-                               group_shape(id) == tape_.meta(o).shape;
-      if (by_register && s_.is_recomputed[o]) return mark_operands(o, step);
+    for (int i = 0, count = tape_.operand_count(n); i < count; ++i) {
+      const Operand o = tape_.operand(n, i);
+      if (is_constant(o)) continue;
       const bool scalars = kind == NodeKind::scalar && s_.kinds[o] == NodeKind::scalar;
-      if ((by_register || scalars) && s_.step_of[o] == step) return;
-      if (by_register) read_in_order(o, step);
+      if (scalars && s_.step_of[o] == step) continue;
+      const Source source =
+          source_of(tape_, s_, readers_.shifts, id, o, shift, s_.steps[step].shape);
+      if (source.computed) read_value(*source.computed, step);
       else read_memory(o, step);
       if (kind == NodeKind::scalar) s_.in_scalars[s_.root(o)] = true;
-    });
+    }
   }
-
-  void read_in_order(Operand o, std::uint32_t step) {
-    s_.is_stored[o] = true;
-    if (step > s_.last[o]) {
-      s_.last[o] = step;
-      s_.ends_in_order[o] = true;
+  void read_value(const Reading& r, std::uint32_t step) {
+    if (s_.step_of[r.value] == step) {
+      here_[r.value] = true;
+      return;
+    }
+    readers_.demands[r.value].add({step, r.shift});
+    readers_.touch(r.value, step);
+  }
+  void read_stored(Operand root, const Demand& d) {
+    s_.is_stored[root] = true;
+    if (d.step > s_.last[root]) {
+      s_.last[root] = d.step;
+      s_.ends_in_order[root] = d.shift == kNoShift;
+    } else if (d.step == s_.last[root]) {
+      s_.ends_in_order[root] = s_.ends_in_order[root] && d.shift == kNoShift;
     }
   }
   void read_memory(Operand o, std::uint32_t step) {
     const Operand root = s_.root(o);
-    s_.is_stored[root] = must_[root] = true;
-    if (step >= s_.last[root]) {
-      s_.last[root] = step;
-      s_.ends_in_order[root] = false;
-    }
-  }
-
-  // With what it is made of: values that had been registers of its group only.
-  void choose(NodeId id) {
-    chosen_[id] = true;
-    if (s_.kinds[id] == NodeKind::fused)
-      for_operands(id, [&](Operand o) {
-        if (!is_in_memory(o) && !chosen_[o]) choose(o);
-      });
-  }
-  bool is_in_memory(Operand o) const {
-    if (!s_.is_fused(o) || s_.kinds[o] == NodeKind::copy) return true;
-    return must_[o] || (s_.is_stored[o] && !chosen_[o]);
-  }
-
-  // How many ops and reads it takes to have the value without its memory.
-  void price(NodeId id) {
-    const bool windowed = s_.kinds[id] == NodeKind::windowed;
-    int cost = windowed ? 0 : cost_of(tape_[id].op), reads = windowed ? 1 : 0;
-    if (!windowed)
-      for_operands(id, [&](Operand o) {
-        const bool in_memory = is_in_memory(o);
-        cost += in_memory ? 0 : cost_[o];
-        reads += in_memory ? 1 : reads_[o];
-        if (!in_memory && !(group_shape(id) == tape_.meta(o).shape)) cost = kMostOps + 1;
-      });
-    cost_[id] = std::min(cost, kMostOps + 1);
-    reads_[id] = std::min(reads, kMostReads + 1);
-  }
-
-  // Cheap, and nothing else is kept alive for it.
-  bool can_be_recomputed(NodeId id) const {
-    return cost_[id] <= kMostOps && reads_[id] <= kMostReads && sources_live_until(id, s_.last[id]);
-  }
-  bool sources_live_until(NodeId id, std::uint32_t step) const {
-    bool live = true;
-    for_operands(id, [&](Operand o) {
-      const Operand root = s_.root(o);
-      if (s_.kinds[root] == NodeKind::leaf) return;
-      const bool in_memory = s_.kinds[id] == NodeKind::windowed || root != o || is_in_memory(o);
-      live = live && (in_memory ? s_.last[root] >= step : sources_live_until(o, step));
-    });
-    return live;
+    s_.is_stored[root] = readers_.must[root] = true;
+    readers_.touch(root, step);
+    if (step < s_.last[root]) return;
+    s_.last[root] = step;
+    s_.ends_in_order[root] = false;
   }
 
   const Tape& tape_;
   const Recording& recording_;
   Schedule& s_;
-  std::vector<bool> must_;  // read other than in order by a group of its shape
-  std::vector<bool> chosen_;
-  std::vector<int> cost_, reads_;
+  Readers readers_;
+  std::vector<bool> here_;             // computed in its step because another value there needs it
+  std::vector<std::size_t> repeated_;  // of each step: values computed again in it
 };
 
 }  // namespace
 
 void decide_memory(const Recording& recording, const Passes& passes, Schedule& schedule) {
   Memory memory(recording, schedule);
-  if (!passes.recompute || !passes.fuse) return;
-  memory.choose_recomputed();
-  memory.mark();
+  memory.run(false);
+  if (passes.recompute && passes.fuse) memory.run(true);
 }
 
 }  // namespace tapegrad

@@ -8,7 +8,7 @@
 #include "base/iterate.hpp"
 #include "ops/parts.hpp"
 #include "program/layout.hpp"
-#include "program/schedule.hpp"
+#include "program/shift.hpp"
 
 namespace tapegrad {
 namespace {
@@ -135,7 +135,7 @@ class Emitter {
     push(Plan::Kind::scalars, plan_.scalars.size() - 1, nodes);
   }
 
-  // A vector of scalars: each is computed in its place, or moved there.
+  // A vector of scalars: each is computed in its place, or moved there if it is needed longer.
   void assemble(NodeId id, ScalarProblem& problem, std::uint32_t outside) {
     const Node& n = tape_[id];
     const Location to = layout_.location(id);
@@ -143,7 +143,7 @@ class Emitter {
     for (int i = 0, count = tape_.operand_count(n); i < count; ++i) {
       const auto at = static_cast<SlotIndex>(to.place.offset / 8 + i);
       const std::uint32_t value = value_of(tape_.operand(n, i));
-      if (value >= outside && problem.pinned[value - outside] >= kTemporary) {
+      if (value >= outside && problem.pinned[value - outside] == kTemporary) {
         problem.pinned[value - outside] = at;
         continue;
       }
@@ -161,10 +161,11 @@ class Emitter {
     std::size_t index;
   };
   struct Draft {
+    std::uint32_t step = 0;
     Group group;
     std::vector<MicroOp> ops;
     std::vector<std::array<Ref, 3>> in;
-    std::unordered_map<Operand, Ref> known;
+    std::map<std::pair<Operand, ShiftId>, Ref> known;
     std::map<std::pair<std::uint64_t, DType>, std::size_t> constants;
     std::vector<std::pair<Ref, Access>> stores;
     std::vector<std::pair<Ref, Reduction>> reductions;
@@ -183,15 +184,24 @@ class Emitter {
     return {Ref::result, d.ops.size() - 1};
   }
 
-  // The value of an operand inside the group: a register that is there, or a load.
-  Ref ref(Draft& d, Operand o, std::uint32_t s) {
+  // The value of an operand where the group reads it: a register that is there, or a load.
+  Ref ref(Draft& d, Operand o, ShiftId at) {
     if (is_constant(o)) return constant_ref(d, tape_.constant(o), DType::f64);
-    if (const auto found = d.known.find(o); found != d.known.end()) return found->second;
-    const bool here = schedule_.step_of[o] == s && schedule_.is_fused(o);
-    if (here || schedule_.is_recomputed[o]) return compute(d, o, s);
-    if (const auto v = repeated(o)) return d.known[o] = constant_ref(d, *v, tape_[o].dtype);
-    const Location l = layout_.location(o);
-    return d.known[o] = add_load(d, access(l, d.group.shape));
+    if (const auto found = d.known.find({o, at}); found != d.known.end()) return found->second;
+    const Ref r = make(d, o, at);
+    d.known.emplace(std::pair{o, at}, r);
+    return r;
+  }
+  Ref make(Draft& d, Operand o, ShiftId at) {
+    const bool here = schedule_.step_of[o] == d.step && schedule_.is_fused(o);
+    if (here || schedule_.is_recomputed[o]) return compute(d, o, at);
+    if (schedule_.is_recomputed[schedule_.root(o)]) {
+      const auto behind = computed_value(tape_, schedule_, shifts_, o, at, d.group.shape);
+      ensure(behind.has_value(), "what is computed again is seen through slices only");
+      return ref(d, behind->value, behind->shift);
+    }
+    if (const auto v = repeated(o)) return constant_ref(d, *v, tape_[o].dtype);
+    return add_load(d, access(layout_.location(o), d.group.shape, shifts_[at]));
   }
   // The number that a constant array repeats everywhere.
   std::optional<double> repeated(Operand o) const {
@@ -207,61 +217,99 @@ class Emitter {
     return v;
   }
   Ref add_load(Draft& d, Access a) {
-    d.group.loads.push_back(std::move(a));
-    return {Ref::load, d.group.loads.size() - 1};
+    auto& loads = d.group.loads;
+    const auto at =
+        static_cast<std::size_t>(std::find(loads.begin(), loads.end(), a) - loads.begin());
+    if (at == loads.size()) loads.push_back(std::move(a));
+    return {Ref::load, at};
   }
-  static Access access(const Location& l, const Dims& shape) {
+  static Access access(const Location& l, const Dims& shape, const Shift& at = {}) {
     Access a;
     a.dtype = l.dtype;
     a.place = l.place;
     a.strides = Dims(shape.size(), 0);
     const std::size_t added = shape.size() - l.shape.size();
-    for (std::size_t i = 0; i < l.shape.size(); ++i)
-      if (l.shape[i] != 1) a.strides[i + added] = l.strides[i];
+    for (std::size_t i = 0; i < l.shape.size(); ++i) {
+      if (l.shape[i] == 1) continue;
+      a.strides[i + added] = l.strides[i];
+      const Shift::Axis axis = at.on(i + added);
+      if (axis.period == 0) {
+        a.place.offset += axis.by * l.strides[i];
+        continue;
+      }
+      a.place.offset += axis.base * l.strides[i];
+      a.windows.push_back(
+          {Access::Edge::wrap, static_cast<std::uint8_t>(i + added), axis.by, axis.period});
+    }
     return a;
   }
 
-  Ref windowed(Draft& d, const Node& n) {
-    Location l = layout_.location(n.a);
-    const Dims full = tape_.meta(n.a).shape;
-    Access a{l.dtype, l.place, l.strides, {}};  // axes of length 1 have their strides too
-    std::int64_t immediate = 0;
-    const Attrs attrs = tape_.attrs(n, immediate);
-    for (std::size_t i = 0; i < full.size(); ++i) {
-      const auto axis = static_cast<std::uint8_t>(i);
-      if (n.op == Op::unslice) {
-        if (attrs[3 * i] == 0 && attrs[3 * i + 2] == full[i]) continue;
-        a.windows.push_back({Access::Edge::zero, axis, -attrs[3 * i], full[i]});
-      } else if (full[i] > 0 && attrs[i] % full[i] != 0) {
-        a.windows.push_back({Access::Edge::wrap, axis, -attrs[i], full[i]});
-      }
-    }
-    return add_load(d, std::move(a));
+  // The axes on which a padded slice is shorter than the whole; `at` is where its operand is read.
+  std::vector<Access::Window> edges(const Node& n, const Dims& full, const Shift& at) const {
+    const Dims inner = tape_.meta(n.a).shape;
+    std::vector<Access::Window> windows;
+    for (std::size_t i = 0; i < inner.size(); ++i)
+      if (inner[i] != full[i])
+        windows.push_back(
+            {Access::Edge::zero, static_cast<std::uint8_t>(i), at.on(i).by, inner[i]});
+    return windows;
   }
 
-  Ref compute(Draft& d, NodeId id, std::uint32_t s) {
+  // A roll or a padded slice: a load through windows, or the operand computed there.
+  Ref windowed(Draft& d, NodeId id, ShiftId at) {
     const Node n = tape_[id];
-    if (schedule_.is_windowed(id)) return d.known[id] = windowed(d, n);
+    const auto inner = operand_shift(tape_, shifts_, id, at, d.group.shape);
+    ensure(inner.has_value(), "a shift that was possible when memory was decided on");
+    std::vector<Access::Window> windows;
+    if (n.op == Op::unslice) windows = edges(n, tape_.meta(id).shape, shifts_[*inner]);
+    if (schedule_.is_recomputed[schedule_.root(n.a)]) {
+      const Ref value = ref(d, n.a, *inner);
+      return windows.empty() ? value : masked(d, value, n.dtype, std::move(windows));
+    }
+    return add_load(
+        d, windowed_access(layout_.location(n.a), d.group.shape, shifts_[*inner], windows));
+  }
+  static Access windowed_access(const Location& l, const Dims& shape, Shift at,
+                                const std::vector<Access::Window>& windows) {
+    if (!windows.empty() && at.none()) at.axes.resize(shape.size());
+    for (const auto& w : windows) at.axes[w.axis] = {};
+    Access a = access(l, shape, at);
+    for (const auto& w : windows) {
+      a.strides[w.axis] = l.strides[w.axis];  // axes of length 1 have their strides, too
+      a.windows.push_back(w);
+    }
+    return a;
+  }
+  Ref masked(Draft& d, Ref value, DType dtype, std::vector<Access::Window> windows) {
+    const Ref inside =
+        add_load(d, {DType::b8, {kTruth, 0}, Dims(d.group.shape.size(), 0), std::move(windows)});
+    return emit(d, Op::where, dtype, dtype, {inside, value, constant_ref(d, 0, dtype)});
+  }
+
+  Ref compute(Draft& d, NodeId id, ShiftId at) {
+    const Node n = tape_[id];
+    if (schedule_.is_windowed(id)) return windowed(d, id, at);
     if (schedule_.kind_of(id) == NodeKind::copy)
-      return d.known[id] = add_load(d, access(layout_.location(n.a), d.group.shape));
+      return add_load(d, access(layout_.location(n.a), d.group.shape));
     std::array<Ref, 3> in{};
     const int count = tape_.operand_count(n);
-    for (int i = 0; i < count; ++i) in[i] = ref(d, tape_.operand(n, i), s);
+    for (int i = 0; i < count; ++i) in[i] = ref(d, tape_.operand(n, i), at);
     for (int i = count; i < 3; ++i) in[i] = in[0];
     const Operand typed = tape_.operand(n, n.op == Op::where ? 1 : 0);
-    return d.known[id] = emit(d, n.op, tape_.meta(typed).dtype, n.dtype, in);
+    return emit(d, n.op, tape_.meta(typed).dtype, n.dtype, in);
   }
 
   void emit_group(std::uint32_t s) {
     Draft d;
+    d.step = s;
     d.group.shape = schedule_.steps[s].shape;
     for (NodeId id : schedule_.steps[s].nodes) {
       if (schedule_.kind_of(id) == NodeKind::reduction) {
-        reduce(d, id, s);
+        reduce(d, id);
         continue;
       }
       if (!schedule_.is_stored[id]) continue;
-      const Ref r = ref(d, id, s);
+      const Ref r = ref(d, id, kNoShift);
       d.stores.push_back({r, access(layout_.stored(id, d.group.shape), d.group.shape)});
     }
     if (d.stores.empty() && d.reductions.empty()) return;
@@ -270,7 +318,7 @@ class Emitter {
     push(Plan::Kind::group, plan_.groups.size() - 1, schedule_.steps[s].nodes);
   }
 
-  void reduce(Draft& d, NodeId id, std::uint32_t s) {
+  void reduce(Draft& d, NodeId id) {
     const Node n = tape_[id];
     std::int64_t immediate = 0;
     const Attrs attrs = tape_.attrs(n, immediate);
@@ -287,7 +335,7 @@ class Emitter {
       if (!reduced) out.strides[i] = l.strides[at];
       if (!reduced || keepdims) ++at;
     }
-    const Ref value = ref(d, n.a, s);
+    const Ref value = ref(d, n.a, kNoShift);
     d.reductions.push_back({value, {n.op, 0, std::move(out)}});
   }
 
@@ -318,6 +366,7 @@ class Emitter {
   const Schedule& schedule_;
   Layout& layout_;
   Plan& plan_;
+  Shifts shifts_;
   std::vector<std::uint32_t> value_;  // of the nodes that the scalar problem at hand reads or makes
   std::unordered_map<SlotIndex, std::uint32_t> constant_value_;
 };

@@ -62,7 +62,7 @@ class Agenda {
   std::vector<std::uint32_t> begins_;   // by node: where its readers begin
   std::vector<NodeIndex> readers_;
   std::vector<NodeIndex> ready_[kCodeArities.size()];  // by code
-  std::vector<std::uint32_t> waiting_;             // codes that have ready ops
+  std::vector<std::uint32_t> waiting_;                 // codes that have ready ops
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ Operand Builder::element(std::uint32_t which, std::int64_t index) const {
 
 // The element as a scalar that exists already, if it does.
 std::optional<Term> Builder::item_of(Term array, std::int64_t index) {
-  if (!passes_.identities || array.is_literal()) return {};
+  if (array.is_literal()) return {};
   if (is_virtual(array.id)) {
     const std::uint32_t which = array.id & ~kVirtualBit;
     const Operand found = element(which, index), base = scattered_[which].base;
@@ -30,7 +30,7 @@ std::optional<Term> Builder::item_of(Term array, std::int64_t index) {
     const std::int64_t at[] = {index};
     return apply(Op::item, {term(base)}, at);
   }
-  if (is_constant(array.id)) return {};
+  if (!passes_.identities || is_constant(array.id)) return {};
   const Node n = tape[array.id];
   if (n.dtype != DType::f64) return {};
   if (n.op == Op::reshape) {

@@ -90,10 +90,7 @@ class Scheduler {
         n.op == Op::real || n.op == Op::imag)
       return NodeKind::fused;
     if (n.op == Op::roll || (n.op == Op::unslice && has_unit_steps(n))) return NodeKind::windowed;
-    if (rules_of(n.op).view) {
-      s_.views[id] = s_.views[n.a];  // of another shape: the copy is walked in the source's
-      return NodeKind::copy;
-    }
+    if (rules_of(n.op).view) return NodeKind::copy;
     if (passes_.fuse && is_fold(n.op) && is_differentiable(n.dtype) &&
         tape_.meta(n.a).shape.product() > 0)
       return NodeKind::reduction;

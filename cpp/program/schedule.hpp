@@ -37,7 +37,7 @@ struct Schedule {
   std::vector<std::uint32_t> step_of;
   std::vector<bool> is_stored;      // has memory of its own
   std::vector<bool> in_scalars;     // read element by element by scalar code
-  std::vector<View> views;          // of every live node; of a copy: where it is copied from
+  std::vector<View> views;          // of every live node
   std::vector<std::uint32_t> last;  // last step that reads the memory of a root
   std::vector<bool> is_recomputed;  // by each group that reads it, rather than stored
   // Whether all that the last step reads of a root is the whole, in order, as a group walks it.

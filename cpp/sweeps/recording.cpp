@@ -1,6 +1,9 @@
 // Sweeps in the algebra of nodes.
 #include "sweeps/recording.hpp"
 
+#include <optional>
+
+#include "sweeps/lanes.hpp"
 #include "sweeps/rule_on_tape.hpp"
 
 namespace tapegrad {
@@ -49,12 +52,21 @@ Term RecordingAlgebra::apply(Op op, std::span<const Term> in, Attrs attrs) {
 
 namespace {
 
+// The algebras of a recorded sweep: nodes, and many directions of them.
+struct Recorder {
+  Recorder(Tape& target, std::int64_t count) : nodes(target) {
+    if (count > 0) lanes.emplace(nodes, count);
+  }
+  RecordingAlgebra nodes;
+  std::optional<LaneAlgebra> lanes;
+};
+
 // Lifts values and keeps adjoints or tangents as recorded values, one a node of the segment.
-class RecordingFrame final : public Frame {
+class RecordingFrame final : private Recorder, public Frame {
  public:
-  RecordingFrame(const Tape& source, Tape& target, NodeId begin, NodeId end)
-      : Frame(source, nodes),
-        nodes(target),
+  RecordingFrame(const Tape& source, Tape& target, NodeId begin, NodeId end, std::int64_t count)
+      : Recorder(target, count),
+        Frame(source, lanes ? static_cast<Algebra&>(*lanes) : nodes),
         same_(&source == &target),
         begin_(begin),
         found_(end - begin),
@@ -62,22 +74,53 @@ class RecordingFrame final : public Frame {
 
   Term lift(Operand o) override {
     if (is_constant(o)) return Term(tape.constant(o));
-    if (same_ && tape[o].op != Op::constant) return nodes.put({o, tape.value(o)});
+    if (same_ && tape[o].op != Op::constant) return shared(nodes.put({o, tape.value(o)}));
     const bool there = same_ && tape.is_program();  // constants are nodes with values
-    return nodes.put_constant({there ? o : kNoOperand, tape.value(o)});
+    return shared(nodes.put_constant({there ? o : kNoOperand, tape.value(o)}));
   }
   bool holds(Operand o) const { return o - begin_ < found_.size(); }
   bool active(Operand o) const override {
-    return holds(o) && depends_[o - begin_] && (!forward || found_[o - begin_].value);
+    return holds(o) && depends_[o - begin_] && (!forward || has(o));
   }
-  Term tangent(Operand o) override { return nodes.put(found_[o - begin_]); }
+  Term tangent(Operand o) override { return term(o); }
   void add(NodeId id, Term t) override {
-    Recorded& r = found_[id - begin_];
     if (t.is_literal())
-      t = nodes.constant(Array::full(tape.meta(id).dtype, tape.meta(id).shape, t.literal));
-    r = nodes.get(r.value ? nodes.put(r) + t : t);
+      t = algebra.constant(Array::full(tape.meta(id).dtype, tape.meta(id).shape, t.literal));
+    set(id, has(id) ? term(id) + t : t);
   }
-  Recorded& found(NodeId id) { return found_[id - begin_]; }
+  bool has(NodeId id) const { return static_cast<bool>(found_[id - begin_].value.value); }
+  // The tangent or adjoint of a node of the segment, as a term of the step at hand.
+  Term term(NodeId id) {
+    const Found& f = found_[id - begin_];
+    const Term t = nodes.put(f.value);
+    return f.batched ? lanes->batched(t) : shared(t);
+  }
+  Term take(NodeId id) {
+    const Term t = term(id);
+    found_[id - begin_] = {};
+    return t;
+  }
+  void set(NodeId id, Term t) {
+    const bool batched = lanes && lanes->is_batched(t);
+    found_[id - begin_] = {nodes.get(lanes ? lanes->below(t) : t), batched};
+  }
+  void seed(const RecordedSeed& s) {
+    if (!holds(s.node)) return;
+    const Term t = nodes.put(s.value);
+    add(s.node, lanes ? lanes->batched(t) : t);
+  }
+  // Terms live for one step.
+  void release() { nodes.release(0); }
+  std::vector<Recorded> collect(const std::vector<NodeId>& wanted) {
+    std::vector<Recorded> results;
+    for (NodeId id : wanted) {
+      const Meta m = tape.meta(id);
+      const Term t =
+          holds(id) && has(id) ? term(id) : algebra.constant(Array::zeros(m.dtype, m.shape));
+      results.push_back(nodes.get(lanes ? lanes->spread(t) : t));
+    }
+    return results;
+  }
 
   // Marks what depends on the chosen inputs; a nested segment holds nodes that do not.
   void mark_from(const std::vector<NodeId>& inputs) {
@@ -93,13 +136,18 @@ class RecordingFrame final : public Frame {
     }
   }
 
-  RecordingAlgebra nodes;
   bool forward = false;
 
  private:
+  struct Found {
+    Recorded value;
+    bool batched = false;
+  };
+  Term shared(Term t) { return lanes ? lanes->same(t) : t; }
+
   bool same_;
   NodeId begin_;
-  std::vector<Recorded> found_;
+  std::vector<Found> found_;
   std::vector<bool> depends_;
 };
 
@@ -111,58 +159,46 @@ NodeId end_after(NodeId begin, const std::vector<RecordedSeed>& seeds,
   return end;
 }
 
-std::vector<Recorded> collect(RecordingFrame& frame, const std::vector<NodeId>& nodes) {
-  std::vector<Recorded> results;
-  for (NodeId id : nodes) {
-    Recorded r = frame.holds(id) ? frame.found(id) : Recorded{};
-    const Meta m = frame.tape.meta(id);
-    if (!r.value) r.value = Array::zeros(m.dtype, m.shape);
-    results.push_back(std::move(r));
-  }
-  return results;
-}
-
 }  // namespace
 
 std::vector<Recorded> recorded_adjoint_sweep(const Tape& source, Tape& target, NodeId begin,
                                              const std::vector<RecordedSeed>& seeds,
-                                             const std::vector<NodeId>& inputs) {
+                                             const std::vector<NodeId>& inputs,
+                                             std::int64_t lanes) {
   const NodeId end = end_after(begin, seeds, inputs);
-  RecordingFrame frame(source, target, begin, end);
+  RecordingFrame frame(source, target, begin, end, lanes);
   frame.mark_from(inputs);
-  for (auto& s : seeds)
-    if (frame.holds(s.node)) frame.add(s.node, frame.nodes.put(s.value));
+  for (auto& s : seeds) frame.seed(s);
   std::vector<bool> is_input(end - begin);
   for (NodeId i : inputs)
     if (frame.holds(i)) is_input[i - begin] = true;
   for (NodeId id = end; id-- > begin;) {
-    if (is_input[id - begin] || !frame.active(id) || !frame.found(id).value) continue;
-    const Recorded g = std::exchange(frame.found(id), {});
-    adjoint_step(frame, id, frame.nodes.put(g));
-    frame.nodes.release(0);
+    if (is_input[id - begin] || !frame.active(id) || !frame.has(id)) continue;
+    adjoint_step(frame, id, frame.take(id));
+    frame.release();
   }
-  return collect(frame, inputs);
+  return frame.collect(inputs);
 }
 
 std::vector<Recorded> recorded_tangent_sweep(const Tape& source, Tape& target, NodeId begin,
                                              const std::vector<RecordedSeed>& seeds,
-                                             const std::vector<NodeId>& outputs) {
+                                             const std::vector<NodeId>& outputs,
+                                             std::int64_t lanes) {
   const NodeId end = end_after(begin, seeds, outputs);
-  RecordingFrame frame(source, target, begin, end);
+  RecordingFrame frame(source, target, begin, end, lanes);
   frame.forward = true;
   std::vector<NodeId> inputs;
   for (auto& s : seeds) {
     inputs.push_back(s.node);
-    if (frame.holds(s.node)) frame.add(s.node, frame.nodes.put(s.value));
+    frame.seed(s);
   }
   frame.mark_from(inputs);
   for (NodeId id = begin; id < end; ++id) {
-    const bool seeded = static_cast<bool>(frame.found(id).value);
-    if (seeded || frame.tape[id].has(Node::kDetached)) continue;
-    if (const auto t = tangent_step(frame, id)) frame.found(id) = frame.nodes.get(*t);
-    frame.nodes.release(0);
+    if (frame.has(id) || frame.tape[id].has(Node::kDetached)) continue;
+    if (const auto t = tangent_step(frame, id)) frame.set(id, *t);
+    frame.release();
   }
-  return collect(frame, outputs);
+  return frame.collect(outputs);
 }
 
 }  // namespace tapegrad

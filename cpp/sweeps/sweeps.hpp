@@ -49,9 +49,11 @@ struct RecordedSeed {
 // its inputs too). Values of another source become constants.
 std::vector<Recorded> recorded_adjoint_sweep(const Tape& source, Tape& target, NodeId begin,
                                              const std::vector<RecordedSeed>& seeds,
-                                             const std::vector<NodeId>& inputs);
+                                             const std::vector<NodeId>& inputs,
+                                             std::int64_t lanes = 0);
 std::vector<Recorded> recorded_tangent_sweep(const Tape& source, Tape& target, NodeId begin,
                                              const std::vector<RecordedSeed>& seeds,
-                                             const std::vector<NodeId>& outputs);
+                                             const std::vector<NodeId>& outputs,
+                                             std::int64_t lanes = 0);
 
 }  // namespace tapegrad

@@ -137,7 +137,8 @@ PyObject* fast_call(PyObject* self, PyObject* const* args, std::size_t nargsf, P
   if (f->fallback) return PyObject_Vectorcall(f->fallback, args, nargsf, names);
   PyObject* method = PyObject_GetAttrString(self, "_call");
   if (!method) return nullptr;
-  PyObject* found = PyObject_Vectorcall(method, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
+  PyObject* found =
+      PyObject_Vectorcall(method, args, nargsf & ~PY_VECTORCALL_ARGUMENTS_OFFSET, names);
   Py_DECREF(method);
   return found;
 }
@@ -226,10 +227,10 @@ PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("A call of programs without detours, and a fallback.")},
     {0, nullptr},
 };
-PyType_Spec spec = {"tapegrad._core.FastCall", sizeof(FastCall), 0,
-                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
-                        Py_TPFLAGS_HAVE_VECTORCALL,
-                    slots};
+PyType_Spec spec = {
+    "tapegrad._core.FastCall", sizeof(FastCall), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    slots};
 
 }  // namespace
 

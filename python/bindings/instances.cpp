@@ -1,6 +1,6 @@
-// `_core.Instance` and `_core.append`: batches within an open recording. One instance is recorded on
-// the open tape as a program would be; what depends on its arguments is cut out, made into a batch,
-// and the batch is appended to the tape op by op, so that outer derivatives go through it.
+// `_core.Instance` and `_core.append`: batches within an open recording. One instance is recorded
+// on the open tape as a program would be; what depends on its arguments is cut out, made into a
+// batch, and the batch is appended to the tape op by op, so that outer derivatives go through it.
 #include <pybind11/stl.h>
 
 #include <unordered_map>
@@ -25,9 +25,7 @@ class Cut {
         if (depends(tape.operand(tape[id], i))) depends_[id - begin] = true;
     for (NodeId id : inputs) made_->inputs.push_back(operands_[id] = leaf(tape.meta(id)));
   }
-  bool depends(Operand o) const {
-    return !is_constant(o) && o >= begin_ && depends_[o - begin_];
-  }
+  bool depends(Operand o) const { return !is_constant(o) && o >= begin_ && depends_[o - begin_]; }
   void copy() {
     for (NodeId id = begin_; id < tape_.size(); ++id) {
       if (!depends(id) || operands_.contains(id)) continue;
@@ -64,8 +62,8 @@ class Cut {
   std::unordered_map<NodeId, Operand> operands_;
 };
 
-// While it is open the recording of this thread is that of a program: guards are noted, and nodes of
-// any dtype recorded. All values are kept, because the batch needs those it reads from outside.
+// While it is open the recording of this thread is that of a program: guards are noted, and nodes
+// of any dtype recorded. All values are kept, because the batch needs those it reads from outside.
 class Instance {
  public:
   Instance() : session_(current_session) {
@@ -97,7 +95,7 @@ class Instance {
     for (std::size_t k = guards_; k < s.guards.size(); ++k)
       if (const Guard& g = s.guards[k]; cut.depends(g.node))
         guards.push_back({cut.of(g.node), g.expected, 0});
-    std::erase_if(s.guards, [&](const Guard& g) { return cut.depends(g.node); });
+    s.unguard([&](const Guard& g) { return cut.depends(g.node); });
     py::list captured;
     for (NodeId id : cut.captured)
       captured.append(py::reinterpret_steal<py::object>(new_variable({id, s.tape.value(id)})));
@@ -115,7 +113,7 @@ class Instance {
     if (was_program_) return;
     s.program = false;
     s.tape.record_program(false);
-    s.guards.clear();
+    s.unguard([](const Guard&) { return true; });
     s.lines.clear();
     s.source.clear();
     s.watched.clear();
@@ -138,7 +136,8 @@ class Instance {
   bool was_program_ = false, kept_all_ = false, open_ = true;
 };
 
-// For each node of a recording the last that reads it; the end for outputs, 0 for what nobody needs.
+// For each node of a recording the last that reads it; the end for outputs, 0 for what nobody
+// needs.
 std::vector<NodeId> last_uses(const Recording& r) {
   const NodeId end = r.tape.size();
   std::vector<NodeId> last(end, 0);
@@ -183,7 +182,8 @@ std::vector<Value> computed(const Recording& r, std::vector<Value> inputs) {
     }
     const int count = r.tape.operand_count(n);
     in.clear();
-    for (int i = 0; i < count; ++i) in.push_back({value_of_operand(r.tape.operand(n, i)), false, true});
+    for (int i = 0; i < count; ++i)
+      in.push_back({value_of_operand(r.tape.operand(n, i)), false, true});
     for (int i = 0; i < count; ++i)  // the last reader may write in place
       if (const Operand o = r.tape.operand(n, i); !is_constant(o) && last[o] == id) values[o] = {};
     std::int64_t immediate = 0;

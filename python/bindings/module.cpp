@@ -106,6 +106,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   make_program_types(m);
   make_program_tools(m);
   make_instances(m);
+  make_batches(m);
   make_fast_call(m);
   register_ufuncs();
   register_scipy_blas();

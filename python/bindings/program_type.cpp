@@ -43,12 +43,9 @@ py::list guards(const Recording& r) {
 
 Passes passes_without(const std::vector<std::string>& off) {
   Passes p;
-  const std::pair<const char*, bool*> all[] = {{"fold", &p.fold},
-                                               {"share", &p.share},
-                                               {"identities", &p.identities},
-                                               {"fuse", &p.fuse},
-                                               {"recompute", &p.recompute},
-                                               {"reuse", &p.reuse}};
+  const std::pair<const char*, bool*> all[] = {
+      {"fold", &p.fold}, {"share", &p.share},         {"identities", &p.identities},
+      {"fuse", &p.fuse}, {"recompute", &p.recompute}, {"reuse", &p.reuse}};
   for (auto& name : off) {
     bool known = false;
     for (auto& [n, flag] : all)
@@ -56,7 +53,8 @@ Passes passes_without(const std::vector<std::string>& off) {
         *flag = false;
         known = true;
       }
-    if (!known) throw Error("no pass is named " + name + ": fold, share, identities, fuse, recompute, reuse");
+    if (!known)
+      throw Error("no pass is named " + name + ": fold, share, identities, fuse, recompute, reuse");
   }
   return p;
 }
@@ -86,11 +84,12 @@ py::tuple batch(const Recording& r, const std::vector<bool>& inputs, std::int64_
   return py::make_tuple(Shared(std::move(made.recording)), made.carries, made.guards, made.checks);
 }
 
-// Numbers in the values of all nodes.
+// Numbers in the values of all nodes that are no constants.
 std::int64_t elements(const Recording& r) {
   std::int64_t count = 0;
   for (NodeId id = 0; id < r.tape.size(); ++id)
-    count += r.tape[id].has(Node::kScalar) ? 1 : r.tape.meta(id).shape.product();
+    if (r.tape[id].op != Op::constant)
+      count += r.tape[id].has(Node::kScalar) ? 1 : r.tape.meta(id).shape.product();
   return count;
 }
 
@@ -149,8 +148,8 @@ py::object as_number(const Result& r, const Meta& m) {
 constexpr std::int64_t kCannotCompute = -2;  // a singular matrix, an index out of bounds
 
 // The outputs; or, if a guard does not hold, its number, or kCannotCompute.
-py::object run(const Executable& e, const py::sequence& inputs, const py::object& out,
-               int threads, bool raises) {
+py::object run(const Executable& e, const py::sequence& inputs, const py::object& out, int threads,
+               bool raises) {
   const Plan& plan = e.plan();
   require(inputs.size() == plan.inputs.size(), "as many inputs as the program has");
   py::list keep;
@@ -210,7 +209,8 @@ Operand recorded_operand(py::handle o) {
   return value_of(as_variable(o.ptr())).operand;
 }
 
-// Only constants keep their values; the inputs of derivatives within the function are constants too.
+// Only constants keep their values; the inputs of derivatives within the function are constants
+// too.
 void forget_values(Recording& r) {
   for (NodeId id : r.inputs) r.tape.forget(id);
   for (NodeId id = 0; id < r.tape.size(); ++id)
@@ -274,18 +274,11 @@ Array input_array(py::handle o, const Meta& m) {
   return contiguous(a);
 }
 
-namespace {
-bool has_openmp() {
-#ifdef _OPENMP
-  return true;
-#else
-  return false;
-#endif
-}
-}  // namespace
-
 void make_program_types(py::module_& m) {
   using namespace py::literals;
+  // Declared first: the signatures of Recording name it.
+  py::class_<Executable, std::shared_ptr<Executable>> executable(
+      m, "Executable", "A recording that is ready to run.");
   py::class_<Recording, std::shared_ptr<Recording>>(
       m, "Recording", "A tape without values: inputs, outputs and the guards of one branch.")
       .def_property_readonly("inputs", input_metas, "(shape, dtype) of each input.")
@@ -295,7 +288,8 @@ void make_program_types(py::module_& m) {
           "nodes", [](const Recording& r) { return r.tape.size(); }, "Number of nodes.")
       .def_property_readonly(
           "nbytes", [](const Recording& r) { return r.tape.bytes(); }, "Bytes of the nodes.")
-      .def_property_readonly("elements", elements, "Numbers in the values of all nodes.")
+      .def_property_readonly("elements", elements,
+                             "Numbers in the values of all nodes that are no constants.")
       .def("derive", derive, "kind"_a, "wrt"_a, "off"_a = std::vector<std::string>(),
            "directions"_a = 0, "identity"_a = false,
            "A derivative: gradient, adjoint, tangent, or value for the simplified function. With "
@@ -309,22 +303,22 @@ void make_program_types(py::module_& m) {
            "The same with these outputs only.")
       .def("compile", compile, "off"_a = std::vector<std::string>(),
            "Made ready to run; `off` names passes that are left out.")
-      .def("listing", [](const Recording& r) { return listing(r); }, "The nodes as text.");
+      .def(
+          "listing", [](const Recording& r, bool unused) { return listing(r, unused); },
+          "unused"_a = true, "The nodes as text; `unused`: those that nothing depends on too.");
   m.def("threads", default_threads, "How many threads a program may use.");
   m.def("set_threads", set_default_threads, "count"_a, "Change it, for the whole process.");
   m.def("full_checks", checks_are_full, "Do replays compare all that a recording has read?");
   m.def("set_full_checks", set_full_checks, "full"_a, "Change it, for the whole process.");
   m.def("has_openmp", has_openmp, "Can programs run on several threads?");
-  m.def(
-      "finish_recording", finish_recording, "inputs"_a, "outputs"_a,
-      "The open recording of a program as (Recording, Captured); its tape is empty then.");
+  m.def("finish_recording", finish_recording, "inputs"_a, "outputs"_a,
+        "The open recording of a program as (Recording, Captured); its tape is empty then.");
   py::class_<Surroundings, std::shared_ptr<Surroundings>>(
       m, "Captured", "What a recording has read besides its arguments.")
       .def("watch", &Surroundings::watch, "container"_a, "key"_a, "value"_a,
            "Note what a name, or the cell of a closure (key None), means now.")
       .def("changed", &Surroundings::changed, "Has an array been written to, or a name rebound?");
-  py::class_<Executable, std::shared_ptr<Executable>>(m, "Executable",
-                                                      "A recording that is ready to run.")
+  executable
       .def("run", run, "inputs"_a, "out"_a = py::none(), "threads"_a = 0, "raises"_a = false,
            "The outputs as a list, or the number of the first guard that does not hold.")
       .def("stats", stats, "Counts of steps and ops, bytes.")

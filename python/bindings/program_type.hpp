@@ -33,6 +33,7 @@ Array input_array(py::handle value, const Meta& meta);
 void make_program_types(py::module_& m);
 void make_program_tools(py::module_& m);
 void make_instances(py::module_& m);
+void make_batches(py::module_& m);
 void make_fast_call(py::module_& m);
 
 }  // namespace tapegrad

@@ -49,8 +49,8 @@ struct Session {
   SourceLines source;
   WatchedArrays watched;
 
-  // What the tape keeps of a plain array: a copy of a small one, and a large one itself, watched, so
-  // that a later write cannot make a derivative wrong in silence. The same again is kept once.
+  // What the tape keeps of a plain array: a copy of a small one, and a large one itself, watched,
+  // so that a later write cannot make a derivative wrong in silence. The same again is kept once.
   Array keep(const Array& a);
   // Raises Error if an array that was captured by reference has changed.
   void verify_captured() const;
@@ -59,6 +59,15 @@ struct Session {
     if (program && lines.size() < tape.size()) settle_new_nodes();
   }
   void guard(NodeId node, const Array& expected);
+  // Takes those guards back for which `chosen` holds.
+  template <class F>
+  void unguard(F&& chosen) {
+    std::erase_if(guards, [&](const Guard& g) {
+      if (!chosen(g)) return false;
+      guarded_[g.node] = false;
+      return true;
+    });
+  }
   void clear();
 
  private:

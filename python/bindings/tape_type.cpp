@@ -36,16 +36,19 @@ Array with_dtype(const Array& a, DType dtype) {
   return evaluate(Op::cast, {a}, std::array{static_cast<std::int64_t>(dtype)});
 }
 
+void require_shape(const Array& seed, Dims shape, std::int64_t lanes) {
+  if (lanes > 0) shape.insert(0, lanes);
+  if (!(seed.shape() == shape))
+    throw Error("a seed has shape " + seed.shape().str() + ", expected " + shape.str());
+}
+
 // A seed of the dtype of its node, with the lanes in front.
 Array seed_value(const Tape& tape, NodeId node, py::handle value, std::int64_t lanes) {
   const Meta m = tape.meta(node);
-  Dims shape = m.shape;
-  if (lanes > 0) shape.insert(0, lanes);
   Array a;
   bool weak;
   if (!number_from(value.ptr(), a, weak)) a = array_from(value.ptr(), "a seed");
-  if (!(a.shape() == shape))
-    throw Error("a seed has shape " + a.shape().str() + ", expected " + shape.str());
+  require_shape(a, m.shape, lanes);
   return contiguous(with_dtype(a, m.dtype));
 }
 
@@ -127,7 +130,7 @@ std::vector<Seed> seeds_of(TapeHandle& t, const py::sequence& variables, const p
 }
 
 std::vector<RecordedSeed> recorded_seeds_of(TapeHandle& t, const py::sequence& variables,
-                                            const py::sequence& values) {
+                                            const py::sequence& values, std::int64_t lanes) {
   require(variables.size() == values.size(), "as many seeds as variables");
   std::vector<RecordedSeed> seeds;
   for (std::size_t i = 0; i < variables.size(); ++i) {
@@ -137,13 +140,12 @@ std::vector<RecordedSeed> recorded_seeds_of(TapeHandle& t, const py::sequence& v
     const py::object value = values[i];
     if (!is_variable(value.ptr())) {
       // A copy: the tape keeps it, and the caller may reuse the array for the next direction.
-      seeds.push_back({id, {kNoOperand, copy_in_order(seed_value(t.tape(), id, value, 0))}});
+      const Array seed = seed_value(t.tape(), id, value, lanes);
+      seeds.push_back({id, {kNoOperand, copy_in_order(seed)}});
       continue;
     }
     Argument a{value_of(as_variable(value.ptr())), false, true};
-    if (!(a.value.array.shape() == m.shape))
-      throw Error("a seed has shape " + a.value.array.shape().str() + ", expected " +
-                  m.shape.str());
+    require_shape(a.value.array, m.shape, lanes);
     if (a.value.array.dtype() != m.dtype)
       a.value = apply(Op::cast, std::span(&a, 1), std::array{static_cast<std::int64_t>(m.dtype)});
     seeds.push_back({id, {a.value.operand, a.value.array}});
@@ -170,7 +172,8 @@ py::list adjoint(TapeHandle& t, const py::sequence& outputs, const py::sequence&
   const auto wanted = nodes_of(t, inputs);
   if (record)
     return variables_list(recorded_adjoint_sweep(
-        t.tape(), recording_target(), begin, recorded_seeds_of(t, outputs, cotangents), wanted));
+        t.tape(), recording_target(), begin, recorded_seeds_of(t, outputs, cotangents, directions),
+        wanted, directions));
   return result_list(adjoint_sweep(t.tape(), begin, seeds_of(t, outputs, cotangents, directions),
                                    wanted, directions));
 }
@@ -185,11 +188,11 @@ py::list tangent(TapeHandle& t, const py::sequence& inputs, const py::sequence& 
     if (id != kNoOperand) wanted.push_back(id);
   }
   py::list found =
-      record
-          ? variables_list(recorded_tangent_sweep(t.tape(), recording_target(), begin,
-                                                  recorded_seeds_of(t, inputs, tangents), wanted))
-          : result_list(tangent_sweep(t.tape(), begin, seeds_of(t, inputs, tangents, directions),
-                                      wanted, directions));
+      record ? variables_list(recorded_tangent_sweep(
+                   t.tape(), recording_target(), begin,
+                   recorded_seeds_of(t, inputs, tangents, directions), wanted, directions))
+             : result_list(tangent_sweep(t.tape(), begin, seeds_of(t, inputs, tangents, directions),
+                                         wanted, directions));
   py::list all;
   std::size_t next = 0;
   for (auto o : outputs) {

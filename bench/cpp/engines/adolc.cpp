@@ -1,6 +1,6 @@
 // ADOL-C: traced with keep = 1, so that the reverse sweep needs no forward pass of its own, and
 // with its default buffers where they hold the tape: larger ones cost short tapes page faults. A
-// replay runs forward over the trace, keeping values, and back.
+// replay runs forward over the trace, keeping values, and back; products are its driver hess_vec.
 #include <adolc/adolc.h>
 
 #include <algorithm>
@@ -44,6 +44,11 @@ class Trace {
     double weight = 1.0;
     fos_reverse(tag_, 1, static_cast<int>(gradient.size()), &weight, gradient.data());
   }
+  void hessian_times(const std::vector<double>& x, const std::vector<double>& v,
+                     std::vector<double>& product) {
+    hess_vec(tag_, static_cast<int>(x.size()), const_cast<double*>(x.data()),  // only read
+             const_cast<double*>(v.data()), product.data());
+  }
 
  private:
   static constexpr unsigned kBuffer = 524288;  // entries, ADOL-C's default
@@ -83,6 +88,10 @@ class AdolcReplay {
     const double value = trace_.forward(x);
     trace_.reverse(gradient);
     return value;
+  }
+  void product(const std::vector<double>& x, const std::vector<double>& v,
+               std::vector<double>& product) {
+    trace_.hessian_times(x, v, product);
   }
 
  private:

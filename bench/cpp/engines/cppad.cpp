@@ -59,6 +59,14 @@ class CppadReplay {
   double gradient(const std::vector<double>& x, std::vector<double>& gradient) {
     return sweep(fun_, x, gradient);
   }
+  // Second-order reverse: for each input the entries of the gradient and of the product in turn.
+  void product(const std::vector<double>& x, const std::vector<double>& v,
+               std::vector<double>& product) {
+    fun_.Forward(0, x);
+    fun_.Forward(1, v);
+    const std::vector<double> both = fun_.Reverse(2, std::vector<double>{1.0});
+    for (std::size_t i = 0; i < x.size(); ++i) product[i] = both[2 * i + 1];
+  }
 
  private:
   Fun fun_;

@@ -16,6 +16,10 @@ class ProgramEngine {
   double gradient(const std::vector<double>& x, std::vector<double>& gradient) {
     return program_.value_and_gradient(x, gradient);
   }
+  void product(const std::vector<double>& x, const std::vector<double>& v,
+               std::vector<double>& product) {
+    program_.hvp(x, v, product);
+  }
 
  private:
   tapegrad::Program program_;

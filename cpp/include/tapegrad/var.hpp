@@ -20,7 +20,9 @@ namespace detail {
 inline thread_local Tape* current_tape = nullptr;
 
 double number(const Var& x);
-void observe(Op op, const Var& x, const Var& y, double seen);
+bool in_program(const Var& x, const Var& y);
+template <class Look>
+auto observed(Op op, Var x, Var y, Look look);
 
 }  // namespace detail
 
@@ -48,16 +50,11 @@ class Var {
   Var(double value, NodeId id, const Tape& tape) : value_(value), id_(id), serial_(tape.serial()) {}
 
   // In the recording of a program the replays must find this value again: better compare Vars.
-  double value() const {
-    if (in_program()) [[unlikely]]
-      detail::observe(Op::positive, *this, *this, value_);
-    return value_;
-  }
+  double value() const;
   NodeId id() const { return id_; }
   // False for constants: nothing that touches only constants is recorded.
   bool active() const { return id_ != kNoOperand; }
   bool belongs_to(const Tape& tape) const { return serial_ == tape.serial(); }
-  bool in_program() const { return serial_ & Tape::kProgramSerial; }
 
   explicit operator double() const { return value(); }
 
@@ -68,6 +65,7 @@ class Var {
 
  private:
   friend double detail::number(const Var& x);
+  friend bool detail::in_program(const Var& x, const Var& y);
 
   double value_ = 0;
   NodeId id_ = kNoOperand;
@@ -78,6 +76,10 @@ namespace detail {
 
 // The value, for those who record what they do with it.
 inline double number(const Var& x) { return x.value_; }
+
+inline bool in_program(const Var& x, const Var& y) {
+  return (x.serial_ | y.serial_) & Tape::kProgramSerial;
+}
 
 // Notes what is looked at while a program is recorded on a tape. Recordings nest.
 class Observer {
@@ -107,12 +109,35 @@ class Observer {
   Observer* const outer_;
 };
 
-inline void observe(Op op, const Var& x, const Var& y, double seen) {
+#if defined(__GNUC__)
+#define TAPEGRAD_COLD [[gnu::noinline, gnu::cold]]
+#else
+#define TAPEGRAD_COLD
+#endif
+
+// What `look` sees in the values, noted. Out of the way of code that records no program: takes Vars
+// by value, so that they stay in registers, and looks itself, so that comparisons stay branches.
+template <class Look>
+TAPEGRAD_COLD auto observed(Op op, Var x, Var y, Look look) {
   Observer* observer = Observer::of(x, y);
   require(observer != nullptr,
           "a Var was looked at outside of the recording of a program that it belongs to");
+  const auto seen = look(number(x), number(y));
   observer->note(op, x, y, seen);
+  return seen;
 }
+
+#undef TAPEGRAD_COLD
+
+}  // namespace detail
+
+inline double Var::value() const {
+  if (detail::in_program(*this, *this)) [[unlikely]]
+    return detail::observed(Op::positive, *this, *this, [](double a, double) { return a; });
+  return value_;
+}
+
+namespace detail {
 
 // Raises Error for a Var of another tape, or of a recording that has been cleared.
 inline NodeId node_of(const Tape& tape, const Var& v) {
@@ -166,12 +191,12 @@ inline Var& Var::operator/=(const Var& o) { return *this = *this / o; }
 
 // Comparisons look at values; the branch taken is the one that is differentiated, and the only one
 // that a program replays.
-#define COMPARISON_OPERATOR(name, op)                         \
-  inline bool operator op(const Var& x, const Var& y) {       \
-    const bool seen = detail::number(x) op detail::number(y); \
-    if (x.in_program() || y.in_program()) [[unlikely]]        \
-      detail::observe(Op::name, x, y, seen);                  \
-    return seen;                                              \
+#define COMPARISON_OPERATOR(name, op)                            \
+  inline bool operator op(const Var& x, const Var& y) {          \
+    const auto look = [](double a, double b) { return a op b; }; \
+    if (detail::in_program(x, y)) [[unlikely]]                   \
+      return detail::observed(Op::name, x, y, look);             \
+    return look(detail::number(x), detail::number(y));           \
   }
 COMPARISON_OPERATOR(equal, ==)
 COMPARISON_OPERATOR(not_equal, !=)
@@ -181,12 +206,12 @@ COMPARISON_OPERATOR(greater, >)
 COMPARISON_OPERATOR(greater_equal, >=)
 #undef COMPARISON_OPERATOR
 
-#define QUESTION(name)                              \
-  inline bool name(const Var& x) {                  \
-    const bool seen = std::name(detail::number(x)); \
-    if (x.in_program()) [[unlikely]]                \
-      detail::observe(Op::name, x, x, seen);        \
-    return seen;                                    \
+#define QUESTION(name)                                               \
+  inline bool name(const Var& x) {                                   \
+    const auto look = [](double a, double) { return std::name(a); }; \
+    if (detail::in_program(x, x)) [[unlikely]]                       \
+      return detail::observed(Op::name, x, x, look);                 \
+    return std::name(detail::number(x));                             \
   }
 QUESTION(isnan)
 QUESTION(isinf)

@@ -1,4 +1,4 @@
-"""The nodes of a program as a graph: operations without values, because they differ at each call."""
+"""The nodes of a program as a graph: without values, because those differ at each call."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ pytrees, and the checks that they fit."""
 from __future__ import annotations
 
 import operator
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tapegrad.pytree import Structure, container_of
 from tapegrad.transforms.inputs import Variable
 
 Axis = int | None
-_DICTS = (dict,)
+_DICTS = (dict, OrderedDict)
 
 
 def spread(spec: Any, structure: Structure, what: str) -> list[Axis]:
@@ -24,9 +25,9 @@ def spread(spec: Any, structure: Structure, what: str) -> list[Axis]:
     if container is None:
         raise TypeError(f"{what} must be an integer, None or containers of them, not {spec!r}")
     parts, meta = container.parts(spec)
-    names = list(meta) if isinstance(spec, _DICTS) else list(range(len(parts)))
     children = structure.children
-    expected = list(structure.meta) if structure.cls in _DICTS else list(range(len(children)))
+    names = list(meta if type(spec) in _DICTS else range(len(parts)))
+    expected = list(structure.meta if structure.cls in _DICTS else range(len(children)))
     if structure.container is None or set(names) != set(expected):
         raise ValueError(f"{what} is {spec!r}, which does not fit {_described(structure)}")
     chosen = dict(zip(names, parts, strict=True))
@@ -71,16 +72,17 @@ def leaf_names(structure: Structure) -> list[str]:
 
 def in_front(leaf: Any, axis: int, name: str) -> Any:
     """The array with the axis of the instances first."""
-    if not isinstance(leaf, (np.ndarray, Variable)):
+    if not isinstance(leaf, np.ndarray) and type(leaf) is not Variable:
         raise ValueError(
             f"vmap: {name} is a {type(leaf).__name__}, which has no axis to map over: pass an "
             "array, or say in_axes=None for it"
         )
-    if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "fciub":
+    if leaf.dtype.kind not in "fciub":
         raise TypeError(f"vmap: {name} has dtype {leaf.dtype}, expected numbers")
     if not -leaf.ndim <= axis < leaf.ndim:
         raise ValueError(f"vmap: {name} has shape {leaf.shape}, which has no axis {axis}")
-    return np.moveaxis(leaf, axis, 0) if axis % leaf.ndim else leaf
+    array: Any = leaf
+    return np.moveaxis(array, axis, 0) if axis % array.ndim else array
 
 
 def common_length(lengths: dict[str, int]) -> int:

@@ -68,5 +68,4 @@ def _fits(trace: Trace, kind: str) -> bool:
     if not trace.is_number():
         return False
     ((shape, _),) = trace.recording.outputs
-    size = math.prod(shape)
-    return shape == () if kind == "hessian" else 0 < size**2 <= MOST_SEEDS
+    return bool(shape == () if kind == "hessian" else 0 < math.prod(shape) ** 2 <= MOST_SEEDS)

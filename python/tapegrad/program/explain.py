@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ PASSES = {
 }
 
 
-class Culprit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Culprit:
     """The op that made the first NaN or infinity.
 
     `kind`: "value", "adjoint" or "tangent". `index`: of the first such element of the result.
@@ -54,7 +56,8 @@ class Culprit(NamedTuple):
         return "\n".join(lines)
 
 
-class Explanation(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Explanation:
     """What `explain_nonfinite` has found; `culprit` is None where results are all finite.
 
     `masked` are NaNs and infinities that were made on the way and are not in a result: those in
@@ -140,9 +143,7 @@ def _is_elementwise(op: str) -> bool:
     return op in _ELEMENTWISE
 
 
-_ELEMENTWISE = {"where", "cast"} | {
-    op["name"] for op in _core.ops() if op["kind"] != "structured"
-}
+_ELEMENTWISE = {"where", "cast"} | {op["name"] for op in _core.ops() if op["kind"] != "structured"}
 
 
 def _at(value: Any, shape: tuple[int, ...], index: tuple[int, ...], elementwise: bool) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from tapegrad import _core
-from tapegrad.program import dense, explain, profile, saving, views
+from tapegrad.program import dense, derivatives, explain, profile, saving, views
 from tapegrad.program.inline import inlined
 from tapegrad.program.replay import Replay
 from tapegrad.program.signature import Arguments, arguments_of, is_plain, owned_by
@@ -97,6 +97,36 @@ class Function(_core.FastCall):
         """The dense Hessian, as `tg.hessian`."""
         found = dense.hessian(self, args, kwargs, argnums)
         return found if found is not None else second_order.hessian(self, argnums)(*args, **kwargs)
+
+    def batch(
+        self,
+        *args: Any,
+        kind: str = "value",
+        in_axes: Any = 0,
+        argnums: int = 0,
+        threads: int = 0,
+        **kwargs: Any,
+    ) -> Any:
+        """The results for many instances at once, with the instances on axis 0, as `tg.vmap`.
+
+        `kind` is "value", "grad", "value_and_grad", "jacobian" or "hessian", of each instance, by
+        the argument `argnums`. `in_axes` is as in `tg.vmap`: None for arguments that all instances
+        share. `threads`: how many may share the work; 0 for what `tg.set_threads` says.
+
+        >>> import numpy as np, tapegrad as tg
+        >>> F = tg.function(lambda x: np.sum(x**2))
+        >>> F.batch(np.eye(2)), F.batch(np.eye(2), kind="grad")
+        (array([1., 1.]), array([[2., 0.],
+               [0., 2.]]))
+        """
+        options = derivatives.Options(kind, in_axes, argnums, threads)
+        return derivatives.batch(self, args, kwargs, options)
+
+    def completed(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], in_axes: Any
+    ) -> tuple[tuple[Any, ...], Any]:
+        """All positional arguments of a batch, and their axes."""
+        return args, in_axes
 
     def hessian_operator(self, x: Any, /, *args: Any, **kwargs: Any) -> Any:
         """The Hessian at `x`, an array, as a SciPy LinearOperator of shape (x.size, x.size)."""
@@ -193,7 +223,12 @@ class Function(_core.FastCall):
         return Replay(transform, self)
 
     def _gradient(
-        self, transform: str, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums, out: Any
+        self,
+        transform: str,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        argnums: Argnums,
+        out: Any,
     ) -> tuple[Any, Any] | None:
         """Value and gradient by one program; None where the transform has to look closer."""
         if _core.recording():

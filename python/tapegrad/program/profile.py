@@ -5,12 +5,12 @@ from __future__ import annotations
 import linecache
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tapegrad import _core
 from tapegrad.program.trace import Request, Trace
 from tapegrad.program.views import request_of
 
@@ -22,15 +22,17 @@ MOST_REPEATS = 1000
 MOST_ROWS = 12  # of a printed table
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One op, line or step: its time in a call, and how many nodes it stands for."""
 
     name: str
     seconds: float
-    count: int
+    nodes: int
 
 
-class Profile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Profile:
     """The times of one call on one thread, longest first; `str()` is a table.
 
     A step that computes several nodes, a loop or scalar code, shares its time out to them evenly.
@@ -97,13 +99,12 @@ def _summed(kind: str, steps: Sequence[Any], sources: Sequence[Any], repeats: in
 
 
 def _add(rows: dict[str, Row], name: str, seconds: float, count: int) -> None:
-    _, before, so_far = rows.get(name, Row(name, 0.0, 0))
-    rows[name] = Row(name, before + seconds, so_far + count)
+    before = rows.get(name, Row(name, 0.0, 0))
+    rows[name] = Row(name, before.seconds + seconds, before.nodes + count)
 
 
-def _sorted(rows: Any) -> list[Row]:
-    by_time: Callable[[Row], tuple[float, str]] = lambda row: (-row.seconds, row.name)  # noqa: E731
-    return sorted(rows, key=by_time)
+def _sorted(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (-row.seconds, row.name))
 
 
 def _place(file: str, line: int) -> str:
@@ -116,10 +117,10 @@ def _place(file: str, line: int) -> str:
 def _table(head: str, rows: Sequence[Row], total: float) -> list[str]:
     shown = sorted(rows, key=lambda row: -row.seconds)[:MOST_ROWS]
     lines = [f"{'time':>10}  {'share':>6}  {'nodes':>6}  {head}"]
-    for name, seconds, count in shown:
-        share = seconds / total if total else 0.0
-        text = name if len(name) <= 80 else name[:77] + "..."
-        lines.append(f"{_time(seconds):>10}  {share:6.1%}  {count:6d}  {text}")
+    for row in shown:
+        share = row.seconds / total if total else 0.0
+        text = row.name if len(row.name) <= 80 else row.name[:77] + "..."
+        lines.append(f"{_time(row.seconds):>10}  {share:6.1%}  {row.nodes:6d}  {text}")
     if len(rows) > len(shown):
         rest = sum(row.seconds for row in rows) - sum(row.seconds for row in shown)
         lines.append(f"{_time(rest):>10}  and {len(rows) - len(shown)} more")

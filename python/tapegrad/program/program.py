@@ -18,10 +18,10 @@ from tapegrad.transforms.recording import check_function
 class Example(NamedTuple):
     """What a program was recorded for: so many arguments, and parameters behind them."""
 
-    count: int
+    positional: int
     has_params: bool
     params: Callable[[], Any]
-    key: Hashable  # their signature
+    key: Hashable  # the signature of all of them
 
 
 class Program(Function):
@@ -45,19 +45,28 @@ class Program(Function):
             return (*args, kwargs.pop("params"))
         return (*args, self.example.params())
 
+    def completed(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], in_axes: Any
+    ) -> tuple[tuple[Any, ...], Any]:
+        """All positional arguments of a batch; all instances have the same parameters."""
+        if not self.example.has_params or len(args) != self.example.positional:
+            return args, in_axes
+        axes = in_axes if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)
+        return self._full(args, kwargs), (*axes, None)
+
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         return super()._call(*self._full(args, kwargs), **kwargs)
 
     def arguments(self, args: Any, kwargs: dict[str, Any], differentiated: Any = ()) -> Arguments:
         """The flattened arguments of a call; ValueError if they are not like the example."""
         args = tuple(args)
-        if len(args) == self.example.count:
+        if len(args) == self.example.positional:
             args = self._full(args, kwargs)
         found = super().arguments(args, kwargs, differentiated)
         if found.key != self.example.key:
             raise ValueError(
-                f"{self.traces.name} was recorded for arguments of other containers, shapes, dtypes "
-                f"or constants: {_described(self.example.key)}, and was called with "
+                f"{self.traces.name} was recorded for arguments of other containers, shapes, "
+                f"dtypes or constants: {_described(self.example.key)}, and was called with "
                 f"{_described(found.key)}; record it for these, or use tg.function"
             )
         return found
@@ -111,7 +120,7 @@ def backends() -> list[str]:
 
 @contextmanager
 def debug() -> Iterator[None]:
-    """Full checks in a `with` block: replays compare every element of the arrays they have captured.
+    """Full checks in a `with` block: replays compare every element of captured arrays.
 
     By default arrays above 2 KiB are compared by a sample, which can miss a write to one element.
     Arrays above 256 KiB are compared by a larger sample here too.

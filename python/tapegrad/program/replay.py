@@ -66,7 +66,7 @@ class Replay(Run):
 
     def numbers(self) -> int:
         """Numbers in the values of the recording: more than a direction holds in a program."""
-        return self._trace.recording.elements
+        return int(self._trace.recording.elements)
 
     def adjoint(self, outputs: list[Any], seeds: list[Any], directions: int = 0) -> list[Any]:
         """The adjoints of the inputs, from cotangents for the outputs."""
@@ -87,11 +87,10 @@ class Replay(Run):
             return self.adjoint([], [], directions)
         return self._run("hvp", outputs, tangents, directions)
 
-    def _run(
-        self, kind: str, outputs: list[Any], seeds: list[Any], directions: int
-    ) -> list[Any]:
+    def _run(self, kind: str, outputs: list[Any], seeds: list[Any], directions: int) -> list[Any]:
         inputs = [*self._arguments.dynamic, *seeds]
         of = tuple(slot.index for slot in outputs)
+        found: list[Any] | Failed
         found = self._trace.run(kind, self._wrt, inputs, of=of, directions=directions)
         assert not isinstance(found, Failed), "the trace held for these arguments"
         return found

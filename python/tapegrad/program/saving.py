@@ -106,7 +106,7 @@ def _state_of(f: Function) -> dict[str, Any]:
     example = getattr(f, "example", None)
     if example is not None:
         leaves, structure = flatten(example.params() if example.has_params else None)
-        state["example"] = (example.count, _storable(example.key), example.has_params)
+        state["example"] = (example.positional, _storable(example.key), example.has_params)
         state["params"] = (structure, leaves)
     return state
 
@@ -201,7 +201,7 @@ def _restored(state: Any, recordings: Sequence[bytes]) -> Function:
         _check(type(count) is int and key in traces.by_key, "its example")
         params = functools.cache(lambda: structure.unflatten(leaves))
         made = Program(stand_in, traces, Example(count, bool(has_params), params, key))
-    del made.__wrapped__
+    del made.__dict__["__wrapped__"]  # its signature is not that of the stand-in
     return made
 
 

@@ -1,4 +1,4 @@
-"""What a program is recorded for: the containers, shapes and dtypes of the arguments, and the values
+"""What a program is recorded for: containers, shapes and dtypes of the arguments, and the values
 of those that are no numbers. Calls with equal signatures share programs."""
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def arguments_of(
     for k, leaf in enumerate(leaves):
         owner = owners[k]
         if owner not in static:
-            if owner in differentiated and isinstance(leaf, (int, np.integer)):
-                leaf = float(leaf)
+            if owner in differentiated:
+                leaf = _as_float(leaf)
             part = _dynamic_part(leaf)
             if part is not None:
                 parts.append(part)
@@ -55,6 +55,14 @@ def arguments_of(
                 continue
         parts.append(_static_part(leaf))
     return Arguments((shape_of(structure), tuple(parts)), dynamic, leaves, places, structure)
+
+
+def _as_float(leaf: Any) -> Any:
+    """Integers as the numbers that they are differentiated as."""
+    if isinstance(leaf, (int, np.integer)):
+        return float(leaf)
+    is_integer = isinstance(leaf, ndarray) and leaf.dtype.kind in "iu"
+    return leaf.astype(np.float64) if is_integer else leaf
 
 
 def _dynamic_part(leaf: Any) -> Hashable:

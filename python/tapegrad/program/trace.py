@@ -1,4 +1,4 @@
-"""One recording of a user's function, for one way through its branches, and the programs made of it:
+"""One recording of a user's function, for one way through its branches, and its programs:
 the function itself and its derivatives, each on first use."""
 
 from __future__ import annotations
@@ -105,15 +105,11 @@ class Trace:
         """The programs made so far."""
         return list(self._programs.items())
 
-    def derived(
-        self, request: Request, without: Sequence[str] | None = None
-    ) -> _core.Recording:
+    def derived(self, request: Request, without: Sequence[str] | None = None) -> _core.Recording:
         """The recording of a derivative; `without` passes other than those of the trace."""
         off = list(self.without if without is None else without)
         kind, wrt, of, directions = request
-        recording = self.recording
-        if of:
-            recording = recording.select(list(of), off) if off else recording.select(list(of))
+        recording = self.recording.select(list(of), off) if of else self.recording
         return _MAKERS[kind](recording, list(wrt), off, directions)
 
     def batch_source(self, request: Request) -> _core.Recording:
@@ -123,9 +119,7 @@ class Trace:
             found = self._batch_sources[request] = self.derived(request)
         return found
 
-    def batch_program(
-        self, request: Request, mapped: tuple[bool, ...], count: int
-    ) -> BatchProgram:
+    def batch_program(self, request: Request, mapped: tuple[bool, ...], count: int) -> BatchProgram:
         """The same for `count` instances at once, which the mapped inputs carry in front."""
         programs = self._batches.setdefault((request, mapped), {})
         found = programs.get(count)
@@ -151,12 +145,15 @@ class Trace:
         if self.result.structure is not LEAF or not self.result.computed:
             return False
         ((shape, dtype),) = self.recording.outputs
-        return shape == () and dtype.kind == "f"
+        return bool(shape == () and dtype.kind == "f")
 
     def nbytes(self) -> int:
         """Bytes of the recording and of the programs made so far."""
-        programs = sum(program.stats()["bytes"] for program in self._programs.values())
-        return self.recording.nbytes + int(programs)
+        batches = [batch.program for sizes in self._batches.values() for batch in sizes.values()]
+        programs = [*self._programs.values(), *batches]
+        sources = sum(source.nbytes for source in self._batch_sources.values())
+        made = sum(program.stats()["bytes"] for program in programs)
+        return int(self.recording.nbytes + sources + made)
 
     def run(
         self,
@@ -176,8 +173,7 @@ class Trace:
 
 def _tail(recording: _core.Recording, count: int, off: list[str]) -> _core.Recording:
     total = len(recording.outputs)
-    outputs = list(range(total - count, total))
-    return recording.select(outputs, off) if off else recording.select(outputs)
+    return recording.select(list(range(total - count, total)), off)
 
 
 Directions = int | None
@@ -241,6 +237,9 @@ _MAKERS: dict[
     "jacobian": _jacobian,
     "hessian": _hessian,
 }
+
+
+KINDS = tuple(_MAKERS)
 
 
 def record_trace(

@@ -160,9 +160,7 @@ class Traces:
                 self.on_change()
             return traces[0] if traces else None
 
-    def next(
-        self, key: Hashable, tried: Sequence[Trace], trace: Trace, guard: int
-    ) -> Trace | None:
+    def next(self, key: Hashable, tried: Sequence[Trace], trace: Trace, guard: int) -> Trace | None:
         """Another trace that takes the same way as `trace` up to a guard, and there differs.
 
         A negative guard stands for an op that could not be computed: any other trace may do.

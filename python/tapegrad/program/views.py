@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tapegrad import _core
-from tapegrad.program.trace import Request, Trace
+from tapegrad.program.trace import KINDS, Request, Trace
 from tapegrad.program.traces import Traces
 
 if TYPE_CHECKING:
@@ -40,9 +40,8 @@ def stats(traces: Traces, calls: int) -> dict[str, Any]:
 
 def request_of(trace: Trace, kind: str) -> Request:
     """The program of this kind by the first argument; ValueError for a kind there is not."""
-    kinds = ("value", "gradient", "tangent", "pullback", "pushforward", "hvp", "jacobian", "hessian")
-    if kind not in kinds:
-        raise ValueError(f"kind must be one of {', '.join(kinds)}, not {kind!r}")
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     if kind in ("gradient", "hvp", "hessian") and not trace.has_gradient():
         raise ValueError(f"a {kind} is that of a function of one real number")
     if kind != "value" and not trace.recording.inputs:
@@ -62,7 +61,7 @@ def listing(trace: Trace, kind: str, optimised: bool) -> str:
     """The steps of a program as text, or the nodes before any simplification."""
     if not optimised:
         return nodes_of(trace, kind, False).listing()
-    nodes = nodes_of(trace, kind, True).listing()
+    nodes = nodes_of(trace, kind, True).listing(False)
     return f"{nodes}\n{trace.program(*request_of(trace, kind)).listing()}"
 
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from tapegrad import _core
-from tapegrad.program import within
-from tapegrad.program.batches import Batch, Group, Leaf, Runner, finished, same_structure, stacked
-from tapegrad.program.signature import Arguments, arguments_of
-from tapegrad.program.trace import Request
+from tapegrad.program.batches import Call, many_of
+from tapegrad.program.many import results
 from tapegrad.program.traces import Traces
-from tapegrad.pytree import Structure, flatten
 from tapegrad.transforms.outputs import name_of
 from tapegrad.transforms.recording import check_function, derived
 
@@ -50,47 +44,9 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable
            [0., 2.]])
     """
     check_function(f, "vmap")
-    traces = Traces(f, name_of(f))
+    own = None if hasattr(f, "traces") else Traces(f, name_of(f))
 
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        batch = Batch(args, kwargs, in_axes)
-        if batch.count == 0:
-            leaves, structure = _nothing(f, batch)
-        elif _core.recording():
-            leaves, structure = within.run(f, batch)
-        else:
-            leaves, structure = value(traces, batch, lambda i: _arguments(batch, i))
-        return finished(leaves, structure, batch.count, out_axes)
+        return results(f, many_of(f, Call(args, kwargs, in_axes), own), out_axes)
 
     return derived(mapped, f, "vmap")
-
-
-def _arguments(batch: Batch, i: int) -> Arguments:
-    return arguments_of(*batch.instance(i))
-
-
-def value(
-    traces: Traces, batch: Batch, arguments: Callable[[int], Arguments], threads: int = 1
-) -> tuple[list[Leaf], Structure]:
-    """The leaves of the results of all instances, by programs."""
-    groups = Runner(traces, batch, arguments, Request("value"), threads).run()
-    structure = same_structure([group.trace.result.structure for group in groups])
-    parts = [(group.rows, _leaves(group)) for group in groups]
-    return stacked(parts, batch.count), structure
-
-
-def _leaves(group: Group) -> list[Leaf]:
-    result = group.trace.result
-    leaves = [Leaf(constant, False) for constant in result.leaves]
-    for place, found, carried in zip(result.computed, group.outputs, group.carries, strict=True):
-        leaves[place] = Leaf(found, carried)
-    return leaves
-
-
-def _nothing(f: Callable[..., Any], batch: Batch) -> tuple[list[Leaf], Structure]:
-    """Empty results: their shapes are those that `f` gives for an instance of ones."""
-    args, kwargs = batch.like_one()
-    with np.errstate(all="ignore"):
-        leaves, structure = flatten(f(*args, **kwargs))
-    empty = [np.asarray(_core.peek(leaf)) for leaf in leaves]
-    return [Leaf(np.zeros((0, *leaf.shape), leaf.dtype), True) for leaf in empty], structure

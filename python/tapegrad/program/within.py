@@ -10,8 +10,8 @@ import numpy as np
 
 from tapegrad import _core
 from tapegrad.errors import BranchError
-from tapegrad.program.batches import Batch, Leaf, numeric, same_structure
-from tapegrad.program.signature import arguments_of
+from tapegrad.program.batches import Batch
+from tapegrad.program.results import Leaf, numeric, same_structure
 from tapegrad.pytree import Structure, flatten
 from tapegrad.transforms.inputs import Variable
 from tapegrad.transforms.outputs import name_of

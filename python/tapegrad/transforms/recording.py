@@ -3,7 +3,7 @@ a `with Run(...)` block around `call` and one or more sweeps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -91,24 +91,14 @@ class Run:
     def adjoint(self, outputs: list[Variable], seeds: list[Any], directions: int = 0) -> list[Any]:
         """The adjoints of the inputs, from seeds for the outputs."""
         inputs = self.inputs.variables
-        if not self._records(seeds):
-            return self.tape.adjoint(outputs, seeds, inputs, self.begin, False, directions)
-
-        def sweep(seeds: list[Any]) -> list[Any]:
-            return self.tape.adjoint(outputs, seeds, inputs, self.begin, True)
-
-        return one_by_one(sweep, seeds, directions) if directions else sweep(seeds)
+        record = self._records(seeds)
+        return self.tape.adjoint(outputs, seeds, inputs, self.begin, record, directions)
 
     def tangent(self, seeds: list[Any], outputs: list[Variable], directions: int = 0) -> list[Any]:
         """The tangents of the outputs, from seeds for the inputs."""
         inputs = self.inputs.variables
-        if not self._records(seeds):
-            return self.tape.tangent(inputs, seeds, outputs, self.begin, False, directions)
-
-        def sweep(seeds: list[Any]) -> list[Any]:
-            return self.tape.tangent(inputs, seeds, outputs, self.begin, True)
-
-        return one_by_one(sweep, seeds, directions) if directions else sweep(seeds)
+        record = self._records(seeds)
+        return self.tape.tangent(inputs, seeds, outputs, self.begin, record, directions)
 
     def second_order(
         self, outputs: list[Variable], tangents: list[Any], directions: int = 0
@@ -157,14 +147,6 @@ class Run:
 
 def _is_variable(value: Any) -> bool:
     return type(value) is Variable
-
-
-def one_by_one(
-    sweep: Callable[[list[Any]], list[Any]], seeds: list[Any], directions: int
-) -> list[Any]:
-    """Directions one after the other, for sweeps that take one each."""
-    found = [sweep([seed[k] for seed in seeds]) for k in range(directions)]
-    return [None if lanes[0] is None else np.stack(lanes) for lanes in zip(*found, strict=True)]
 
 
 def derived(made: Function, f: Any, transform: str) -> Function:

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <set>
 
 #include "backends/array_calls.hpp"
 #include "program/group.hpp"
@@ -37,8 +38,11 @@ class Reference {
   void run() {
     for (auto& r : g_.reductions) reset(r);
     each_index(g_.shape, [&](const Dims& i) {
-      for (std::size_t k = 0; k < g_.loads.size(); ++k) load(k, i);
-      for (auto& op : g_.ops) apply(op);
+      const std::vector<bool> needed = needed_at(i);
+      for (std::size_t k = 0; k < g_.loads.size(); ++k)
+        if (needed[k]) load(k, i);
+      for (auto& op : g_.ops)
+        if (needed[op.result]) apply(op);
       for (auto& s : g_.stores)
         std::memcpy(address(s.out, i), &cells_[s.value],
                     static_cast<std::size_t>(itemsize(s.out.dtype)));
@@ -70,8 +74,26 @@ class Reference {
       }
     }
   }
+  // What is not needed may read outside of its arrays.
+  std::vector<bool> needed_at(const Dims& i) {
+    std::vector<bool> needed(cells_.size(), false);
+    for (auto& s : g_.stores) needed[s.value] = true;
+    for (auto& r : g_.reductions) needed[r.value] = true;
+    for (std::size_t k = g_.ops.size(); k-- > 0;) {
+      const MicroOp& op = g_.ops[k];
+      if (!needed[op.result]) continue;
+      const Register first = op.in[0];
+      const bool mask =
+          op.op == Op::where && first < g_.loads.size() && g_.loads[first].place.buffer == kTruth;
+      const bool inside = mask && address(g_.loads[first], i);
+      for (int j = 0; j < arity_of(op.op); ++j)
+        if (!mask || j == 0 || (j == 1) == inside) needed[op.in[j]] = true;
+    }
+    return needed;
+  }
   char* address(const Access& a, const Dims& i) {
-    char* p = buffers_[a.place.buffer] + a.place.offset;
+    static char truth = 1;
+    char* p = a.place.buffer == kTruth ? &truth : buffers_[a.place.buffer] + a.place.offset;
     for (std::size_t axis = 0; axis < i.size(); ++axis) {
       std::int64_t at = i[axis];
       for (auto& w : a.windows) {
@@ -134,14 +156,18 @@ class RandomGroup {
     if (ndim == 1 && pick(3) == 0) g.shape[0] = 1000 + pick(3000);
     const int loads = 1 + pick(5);
     for (int k = 0; k < loads; ++k) add_load();
+    const int masks = ndim > 0 && pick(2) ? 1 + pick(3) : 0;
+    for (int k = 0; k < masks; ++k) add_masked_load();
     const int constants = pick(3);
-    for (int k = 0; k < constants; ++k) {
-      const DType dtype = any_dtype();
-      g.constants.push_back({dtype, static_cast<double>(pick(5) - 1)});
-      dtypes_.push_back(dtype);
-    }
+    for (int k = 0; k < constants; ++k) add_constant(any_dtype());
+    for (auto& m : masked_) add_constant(dtypes_[m.value]);
     const int ops = 1 + pick(30);
-    for (int k = 0; k < ops; ++k) add_op();
+    for (int k = 0; k < ops; ++k) {
+      add_op();
+      for (auto& m : masked_)
+        if (pick(8) == 0) add_masked_ops(m);
+    }
+    for (auto& m : masked_) add_masked_ops(m);
     const int stores = 1 + pick(3);
     for (int k = 0; k < stores; ++k) add_store();
     const int reductions = pick(3);
@@ -216,12 +242,60 @@ class RandomGroup {
     case_.group.loads.push_back(a);
     dtypes_.push_back(dtype);
   }
+  // A condition, and an array that is as large as the condition is true.
+  struct Masked {
+    Register inside, value;
+  };
+  void add_masked_load() {
+    const Dims& shape = case_.group.shape;
+    Dims extents = shape;
+    Access inside{DType::b8, {kTruth, 0}, Dims(shape.size(), 0), {}};
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+      if (axis > 0 && pick(2)) continue;
+      const auto n = static_cast<int>(shape[axis]);
+      extents[axis] = pick(n + 3);
+      const std::int64_t shift = pick(2) ? pick(3) - 1 : pick(n + 5) - n - 2;
+      inside.windows.push_back(
+          {Access::Edge::zero, static_cast<std::uint8_t>(axis), shift, extents[axis]});
+    }
+    const DType dtype = any_dtype();
+    Access a = dense(dtype, extents);
+    for (auto& w : inside.windows) a.place.offset += w.shift * a.strides[w.axis];
+    masked_.push_back({add_private(DType::b8, std::move(inside)), add_private(dtype, a)});
+  }
+  Register add_private(DType dtype, Access a) {
+    case_.group.loads.push_back(std::move(a));
+    dtypes_.push_back(dtype);
+    private_.insert(static_cast<Register>(dtypes_.size() - 1));
+    return static_cast<Register>(dtypes_.size() - 1);
+  }
+  void add_constant(DType dtype) {
+    case_.group.constants.push_back({dtype, static_cast<double>(pick(5) - 1)});
+    dtypes_.push_back(dtype);
+  }
+  // Something made from the array, chosen where the condition holds.
+  void add_masked_ops(Masked& m) {
+    const DType dtype = dtypes_[m.value];
+    auto add = [&](Op op, Register a, Register b, Register c) {
+      const auto result = static_cast<Register>(dtypes_.size());
+      case_.group.ops.push_back({op, dtype, dtype, result, {a, b, c}});
+      dtypes_.push_back(dtype);
+      return result;
+    };
+    const auto other = static_cast<Register>(any_of(dtype));
+    if (dtype != DType::b8 && pick(2)) {
+      m.value = add(pick(2) ? Op::multiply : Op::add, m.value, pick(2) ? other : m.value, 0);
+      private_.insert(m.value);
+    }
+    add(Op::where, m.inside, m.value, other);
+  }
   // A register of this dtype, or kNone.
   static constexpr int kNone = -1;
   int any_of(DType dtype) {
     std::vector<int> found;
     for (std::size_t v = 0; v < dtypes_.size(); ++v)
-      if (dtypes_[v] == dtype) found.push_back(static_cast<int>(v));
+      if (dtypes_[v] == dtype && !private_.contains(static_cast<Register>(v)))
+        found.push_back(static_cast<int>(v));
     if (found.empty()) return kNone;
     if (pick(2)) return found.back();
     return found[static_cast<std::size_t>(pick(static_cast<int>(found.size())))];
@@ -261,16 +335,20 @@ class RandomGroup {
     const std::size_t first = case_.group.loads.size() + case_.group.constants.size();
     if (v < first) return false;
     const Op op = case_.group.ops[v - first].op;
-    return op != Op::positive && op != Op::cast && op != Op::real && op != Op::conjugate;
+    return op != Op::positive && op != Op::cast && op != Op::real && op != Op::conjugate &&
+           op != Op::where;
   }
   void add_store() {
     const auto v = static_cast<Register>(
         dtypes_.size() - 1 -
         static_cast<std::size_t>(pick(static_cast<int>(std::min<std::size_t>(dtypes_.size(), 6)))));
+    if (private_.contains(v)) return;
     Access out = dense(dtypes_[v], case_.group.shape);
     if (pick(3) == 0 && is_computed(v))  // in place of a load
-      for (const Access& load : case_.group.loads) {
-        bool taken = load.dtype != out.dtype || !load.windows.empty();
+      for (std::size_t k = 0; k < case_.group.loads.size(); ++k) {
+        const Access& load = case_.group.loads[k];
+        bool taken = load.dtype != out.dtype || !load.windows.empty() ||
+                     private_.contains(static_cast<Register>(k));
         for (auto& s : case_.group.stores) taken = taken || s.out.place.buffer == load.place.buffer;
         for (std::size_t axis = 0; axis < load.strides.size(); ++axis)
           taken = taken || load.strides[axis] == 0;
@@ -284,6 +362,7 @@ class RandomGroup {
     r.op = ops[pick(5)];
     r.value = static_cast<Register>(dtypes_.size() - 1);
     if (pick(2)) r.value = static_cast<Register>(pick(static_cast<int>(dtypes_.size())));
+    if (private_.contains(r.value)) return;
     const DType dtype = dtypes_[r.value];
     if (r.op == Op::max || r.op == Op::min) {
       if (dtype == DType::c128 || case_.group.shape.product() == 0) return;
@@ -300,6 +379,8 @@ class RandomGroup {
   std::mt19937 random_;
   GroupCase case_;
   std::vector<DType> dtypes_;
+  std::vector<Masked> masked_;
+  std::set<Register> private_;  // to be read where a condition holds only
 };
 
 }  // namespace tapegrad::testing

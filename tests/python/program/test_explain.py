@@ -64,7 +64,9 @@ def test_what_is_masked_is_no_culprit():
 def test_all_finite():
     found = tg.function(logs).explain_nonfinite(np.ones(3))
     assert not found and found.masked == []
-    assert str(found) == "the value and its derivatives are finite, and so is all on the way to them"
+    assert (
+        str(found) == "the value and its derivatives are finite, and so is all on the way to them"
+    )
 
 
 def test_arguments_and_constants():
