@@ -48,7 +48,7 @@ Array Session::keep(const Array& a) {
       return c.array.data() == a.data() && c.array.dtype() == a.dtype() &&
              c.array.shape() == a.shape() && c.array.strides() == a.strides() && c.quick == quick;
     });
-    if (!known) captured.push_back({a, fingerprint(a), quick});
+    if (!known) capture(a);
     return a;
   }
   if (!a.contiguous()) return copy_in_order(a);
@@ -62,6 +62,10 @@ Array Session::keep(const Array& a) {
   if (copied.size() >= 4 * kLookBack) copied.erase(copied.begin(), copied.end() - kLookBack);
   copied.push_back({a.data(), copy});
   return copy;
+}
+
+void Session::capture(const Array& a) {
+  captured.push_back({a, fingerprint(a), quick_fingerprint(a)});
 }
 
 void Session::verify_captured() const {

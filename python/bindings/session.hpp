@@ -52,6 +52,8 @@ struct Session {
   // What the tape keeps of a plain array: a copy of a small one, and a large one itself, watched,
   // so that a later write cannot make a derivative wrong in silence. The same again is kept once.
   Array keep(const Array& a);
+  // Takes a plain array by reference: it must be the same when a derivative is swept.
+  void capture(const Array& a);
   // Raises Error if an array that was captured by reference has changed.
   void verify_captured() const;
   // Notes the line of the nodes appended since the last call, and which carry no derivative.

@@ -102,7 +102,7 @@ py::object input(TapeHandle& t, py::handle value, bool keep_dtype) {
   if (!keep_dtype && !is_differentiable(a.dtype())) a = with_dtype(a, DType::f64);
   constexpr std::int64_t kSmall = 16384;
   if (a.nbytes() <= kSmall || s.program) a = copy_in_order(a);
-  else s.captured.push_back({a, fingerprint(a)});
+  else s.capture(a);
   const NodeId id = s.tape.add_leaf(Op::input, a);
   if (s.program && s.depth > 1) s.tape.keep(id, a);  // for the program it is a constant
   s.settle_nodes();
