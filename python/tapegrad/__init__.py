@@ -36,6 +36,8 @@ from tapegrad.transforms import (
 
 if TYPE_CHECKING:
     from tapegrad import numpy as numpy
+    from tapegrad import ode as ode
+    from tapegrad import scipy as scipy
 
 __version__ = "0.1.0"
 
@@ -63,6 +65,7 @@ __all__ = [
     "jvp",
     "linearize",
     "numpy",
+    "ode",
     "record",
     "register_pytree",
     "set_threads",
@@ -75,11 +78,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The explicit namespace is loaded when somebody asks for it.
-    if name == "numpy":
+    # The explicit namespaces are loaded when somebody asks for them.
+    if name in ("numpy", "ode", "scipy"):
         import importlib
 
-        return importlib.import_module("tapegrad.numpy")
+        return importlib.import_module(f"tapegrad.{name}")
     raise AttributeError(f"module 'tapegrad' has no attribute {name!r}")
 
 
