@@ -9,8 +9,9 @@ import numpy as np
 
 from tapegrad import errors
 from tapegrad.functions.operands import Array, as_inexact, has_variable, operand, seen
-from tapegrad.ode.methods import METHODS, Slope, Step, method_named
-from tapegrad.ode.stepping import Failed, Tolerance, steps
+from tapegrad.ode.methods import Method, Slope, Step, Tolerance, explicit
+from tapegrad.ode.radau import Radau
+from tapegrad.ode.stepping import Failed, steps
 
 __all__ = ["odeint", "solve_ivp"]
 
@@ -30,14 +31,15 @@ def solve_ivp(
     """Solves dy/dt = fun(t, y), y(t_span[0]) = y0, as scipy.integrate.solve_ivp.
 
     Differentiated in y0, in the times (t_span, t_eval) and in all recorded values that `fun` uses,
-    by the methods "RK23", "RK45" and "DOP853"; other methods and `events` raise
-    tg.UnsupportedError. The step lengths count as constants. If nothing is recorded this is SciPy's
-    own function.
+    by the methods "RK23", "RK45", "DOP853" and, for stiff problems, "Radau"; other methods and
+    `events` raise tg.UnsupportedError. The step lengths count as constants. If nothing is recorded
+    this is SciPy's own function.
 
     Args:
         fun: fun(t, y, *args) with y of shape (n,) gives the slopes, (n,).
         t_span: start and end; t_eval: the times wanted, between them, in that order.
-        options: rtol (1e-3), atol (1e-6), first_step, max_step.
+        options: rtol (1e-3), atol (1e-6), first_step, max_step; for Radau jac, a matrix or a
+            function of (t, y, *args), which else is derived.
 
     Returns:
         An object with t, y of shape (n, len(t)), sol (if dense_output), status and the other
@@ -55,24 +57,36 @@ def solve_ivp(
         def fun(t: Any, y: Any) -> Any:
             return given(t, y, *extra)
 
+        if callable(jac := options.get("jac")):
+            options["jac"] = lambda t, y: jac(t, y, *extra)
+
     if not _is_recorded(fun, t_span, y0, t_eval):
         from scipy.integrate import solve_ivp as original
 
         return original(
             fun, t_span, y0, method, t_eval, dense_output, events, vectorized, **options
         )
-    if not (isinstance(method, str) and method in METHODS):
-        errors.unsupported(
-            f"solve_ivp with method={method!r} has no derivative rule", f"use one of {METHODS}"
-        )
     if events is not None:
         errors.unsupported("solve_ivp has no derivative rule for events")
-    problem = _Problem(fun, t_span, y0, method, _tolerance(**options))
+    chosen = _method(method, options)
+    problem = _Problem(fun, t_span, y0, chosen, _tolerance(**options))
     return problem.solve(None if t_eval is None else _times(t_eval, t_span), dense_output)
 
 
 def _is_recorded(fun: Callable[..., Any], t_span: Sequence[Any], y0: Any, t_eval: Any) -> bool:
     return has_variable([*t_span, y0, t_eval]) or has_variable(fun(t_span[0], np.asarray(y0)))
+
+
+def _method(method: Any, options: dict[str, Any]) -> Method:
+    """The method of this name; its own options are taken out."""
+    if method == "Radau":
+        return Radau(options.pop("jac", None))
+    if method in ("RK23", "RK45", "DOP853"):
+        return explicit(method)
+    errors.unsupported(
+        f"solve_ivp with method={method!r} has no derivative rule",
+        "Use RK23, RK45 or DOP853, or Radau for a stiff problem.",
+    )
 
 
 def _tolerance(
@@ -115,12 +129,12 @@ class _Segment:
 
 
 class _Problem:
-    def __init__(self, fun: Slope, span: Sequence[Any], y0: Any, method: str, tol: Tolerance):
+    def __init__(self, fun: Slope, span: Sequence[Any], y0: Any, method: Method, tol: Tolerance):
         self.y0 = as_inexact(operand(y0))
         if self.y0.ndim != 1:
             raise ValueError("`y0` must be 1-dimensional.")
         self.start, self.end = span
-        self.method, self.tolerance = method_named(method), tol
+        self.method, self.tolerance = method, tol
         self.calls = 0
 
         def slope(t: Any, y: Any) -> Array:
@@ -219,8 +233,8 @@ def odeint(
     """Solves dy/dt = func(y, t, *args) with y(t[0]) = y0 at the times t, as scipy.integrate.odeint.
 
     Differentiated in y0, t, args and all recorded values that `func` uses. Recorded problems are
-    solved by DOP853 in place of LSODA, to the same default tolerances of 1.49e-8: for stiff
-    problems it takes many steps. `full_output` and options of LSODA raise tg.UnsupportedError.
+    solved by DOP853 in place of LSODA, to the same default tolerances of 1.49e-8; for stiff ones
+    there is `solve_ivp` with Radau. `full_output` and options of LSODA raise tg.UnsupportedError.
 
     Returns:
         y of shape (len(t), n).
@@ -253,5 +267,5 @@ def odeint(
         hmax or np.inf,
     )  # fmt: skip
     y0 = operand(y0)
-    problem = _Problem(slope, (times[0], times[-1]), y0.reshape(-1), "DOP853", tolerance)
+    problem = _Problem(slope, (times[0], times[-1]), y0.reshape(-1), explicit("DOP853"), tolerance)
     return problem.solve(times, False).y.T

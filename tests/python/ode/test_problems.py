@@ -81,6 +81,92 @@ def test_closed_forms():
     np.testing.assert_allclose(tangent, by_k, rtol=1e-12)
 
 
+def robertson(t, y, k):
+    made, met, grown = k[0] * y[0], k[1] * y[1] * y[2], k[2] * y[1] ** 2
+    return np.stack([met - made, made - met - grown, grown])
+
+
+RATES = np.array([0.04, 1e4, 3e7])
+
+
+def with_sensitivities(t, u):
+    """Robertson's problem with the derivatives of y by the logarithms of the rates."""
+    y, s, k = u[:3], u[3:].reshape(3, 3), RATES
+    by_y = np.array([[-k[0], k[1] * y[2], k[1] * y[1]], [k[0], -k[1] * y[2] - 2 * k[2] * y[1],
+                     -k[1] * y[1]], [0.0, 2 * k[2] * y[1], 0.0]])  # fmt: skip
+    by_k = np.array([[-y[0], y[1] * y[2], 0.0], [y[0], -y[1] * y[2], -y[1] ** 2],
+                     [0.0, 0.0, y[1] ** 2]]) * k  # fmt: skip
+    return np.concatenate([robertson(t, y, k), (by_y @ s + by_k).ravel()])
+
+
+def test_stiff_derivatives_agree_with_forward_sensitivities():
+    y0 = np.array([1.0, 0.0, 0.0])
+
+    def end(k):
+        return tg.ode.solve_ivp(
+            robertson, (0.0, 100.0), y0, "Radau", args=(k,), rtol=1e-8, atol=1e-11
+        ).y[:, -1]
+
+    start = np.concatenate([y0, np.zeros(9)])
+    exact = scipy.integrate.solve_ivp(
+        with_sensitivities, (0.0, 100.0), start, "Radau", rtol=1e-12, atol=1e-15
+    ).y[:, -1]
+    np.testing.assert_allclose(tg.vjp(end, RATES)[0], exact[:3], rtol=1e-7)
+    found = tg.jacrev(end)(RATES) * RATES
+    np.testing.assert_allclose(found, exact[3:].reshape(3, 3), atol=1e-10)
+    np.testing.assert_allclose(tg.jacfwd(end)(RATES) * RATES, found, rtol=1e-9, atol=1e-14)
+
+
+def van_der_pol(t, y, k):
+    return np.stack([y[1], k * (1.0 - y[0] ** 2) * y[1] - y[0]])
+
+
+@pytest.mark.parametrize("jac", [None, "given"])
+def test_second_derivatives_of_implicit_steps(jac):
+    options = {"rtol": 0.1, "atol": 0.5, "first_step": 0.1, "max_step": 0.1}
+    if jac:
+        options["jac"] = lambda t, y, k: np.stack(
+            [np.stack([0.0 * y[0], 1.0 + 0.0 * y[0]]),
+             np.stack([-2.0 * k * y[0] * y[1] - 1.0, k * (1.0 - y[0] ** 2)])]
+        )  # fmt: skip
+
+    def end(p):
+        span, args = (0.0, p[3]), (p[2],)
+        return tg.ode.solve_ivp(van_der_pol, span, p[:2], "Radau", args=args, **options).y[:, -1]
+
+    def differences(f, at, h=1e-4):
+        return np.stack([(f(at + h * e) - f(at - h * e)) / (2 * h) for e in np.eye(4)], -1)
+
+    at = np.array([1.0, 0.5, 3.0, 0.25])
+    first = differences(lambda p: tg.vjp(end, p)[0], at)
+    np.testing.assert_allclose(tg.jacfwd(end)(at), first, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(tg.jacrev(end)(at), tg.jacfwd(end)(at), rtol=1e-9)
+    second = differences(tg.jacfwd(end), at)
+    for outer, inner in ((tg.jacfwd, tg.jacrev), (tg.jacrev, tg.jacrev), (tg.jacfwd, tg.jacfwd)):
+        np.testing.assert_allclose(outer(inner(end))(at), second, rtol=1e-5, atol=1e-5)
+
+
+def test_implicit_steps_in_programs_and_dense_output():
+    def values(k):
+        found = tg.ode.solve_ivp(
+            van_der_pol, (0.0, 2.0), [2.0, 0.0], "Radau", [0.3, 2.0], True, args=(k,), rtol=1e-6
+        )
+        return found.y, found.sol(np.array([0.1, 1.7]))
+
+    program = tg.function(values)
+    for k in (5.0, 5.01, 50.0):
+        theirs = scipy.integrate.solve_ivp(
+            van_der_pol, (0.0, 2.0), [2.0, 0.0], "Radau", [0.3, 2.0], True, args=(k,), rtol=1e-9,
+            atol=1e-9,
+        )  # fmt: skip
+        y, dense = program(k)
+        np.testing.assert_allclose(y, theirs.y, rtol=2e-4)
+        np.testing.assert_allclose(dense, theirs.sol([0.1, 1.7]), rtol=2e-4)
+        np.testing.assert_allclose(y, tg.vjp(values, k)[0][0], rtol=1e-9)
+        found = tg.jacobian(lambda k: program(k)[0])(k)
+        np.testing.assert_allclose(found, tg.jacobian(lambda k: values(k)[0])(k), rtol=1e-7)
+
+
 def test_parameters_in_a_closure():
     def loss(k):
         solution = integrate.solve_ivp(lambda t, y: -k * y, (0, 1), [1.0], rtol=1e-9, atol=1e-10)
