@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tapegrad import errors
 from tapegrad.functions.operands import Array, as_inexact, has_variable, operand, seen
+from tapegrad.ode.events import Events
 from tapegrad.ode.methods import Method, Slope, Step, Tolerance, explicit
 from tapegrad.ode.radau import Radau
 from tapegrad.ode.stepping import Failed, steps
@@ -31,13 +32,15 @@ def solve_ivp(
     """Solves dy/dt = fun(t, y), y(t_span[0]) = y0, as scipy.integrate.solve_ivp.
 
     Differentiated in y0, in the times (t_span, t_eval) and in all recorded values that `fun` uses,
-    by the methods "RK23", "RK45", "DOP853" and, for stiff problems, "Radau"; other methods and
-    `events` raise tg.UnsupportedError. The step lengths count as constants. If nothing is recorded
-    this is SciPy's own function.
+    by the methods "RK23", "RK45", "DOP853" and, for stiff problems, "Radau"; other methods raise
+    tg.UnsupportedError. The step lengths count as constants; the times of events are differentiated
+    as roots. If nothing is recorded this is SciPy's own function.
 
     Args:
         fun: fun(t, y, *args) with y of shape (n,) gives the slopes, (n,).
         t_span: start and end; t_eval: the times wanted, between them, in that order.
+        events: a function of (t, y, *args), or several, each with attributes `terminal` and
+            `direction` if need be.
         options: rtol (1e-3), atol (1e-6), first_step, max_step; for Radau jac, a matrix or a
             function of (t, y, *args), which else is derived.
 
@@ -51,30 +54,39 @@ def solve_ivp(
     >>> np.round(tg.jacobian(end)(np.ones(1)), 6)
     array([[0.367879]])
     """
-    if args is not None:
-        given, extra = fun, tuple(args)
+    extra = () if args is None else tuple(args)
 
-        def fun(t: Any, y: Any) -> Any:
-            return given(t, y, *extra)
+    def slope(t: Any, y: Any) -> Any:
+        return fun(t, y, *extra)
 
-        if callable(jac := options.get("jac")):
-            options["jac"] = lambda t, y: jac(t, y, *extra)
-
-    if not _is_recorded(fun, t_span, y0, t_eval):
+    functions = [slope, *(_with_arguments(event, extra) for event in _listed(events))]
+    if not _is_recorded(functions, t_span, y0, t_eval):
         from scipy.integrate import solve_ivp as original
 
         return original(
-            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, **options
+            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options
         )
-    if events is not None:
-        errors.unsupported("solve_ivp has no derivative rule for events")
+    if callable(jac := options.get("jac")):
+        options["jac"] = _with_arguments(jac, extra)
     chosen = _method(method, options)
-    problem = _Problem(fun, t_span, y0, chosen, _tolerance(**options))
+    problem = _Problem(slope, t_span, y0, chosen, _tolerance(**options))
+    if events is not None:
+        problem.events = Events(_listed(events), functions[1:])
     return problem.solve(None if t_eval is None else _times(t_eval, t_span), dense_output)
 
 
-def _is_recorded(fun: Callable[..., Any], t_span: Sequence[Any], y0: Any, t_eval: Any) -> bool:
-    return has_variable([*t_span, y0, t_eval]) or has_variable(fun(t_span[0], np.asarray(y0)))
+def _listed(events: Any) -> list[Slope]:
+    return [] if events is None else [events] if callable(events) else list(events)
+
+
+def _with_arguments(function: Callable[..., Any], extra: tuple[Any, ...]) -> Slope:
+    return lambda t, y: function(t, y, *extra)
+
+
+def _is_recorded(functions: Sequence[Slope], t_span: Sequence[Any], y0: Any, t_eval: Any) -> bool:
+    if has_variable([*t_span, y0, t_eval]):
+        return True
+    return any(has_variable(f(t_span[0], np.asarray(y0))) for f in functions)
 
 
 def _method(method: Any, options: dict[str, Any]) -> Method:
@@ -123,9 +135,13 @@ class _Segment:
         self._dense: Callable[[Any], Array] | None = None
 
     def __call__(self, t: Any) -> Array:
+        return self.at((t - self.start) / self.length)
+
+    def at(self, x: Any) -> Array:
+        """The solution after the part x of the step."""
         if self._dense is None:
             self._dense = self._step.dense(self._slope)
-        return self._dense((t - self.start) / self.length)
+        return self._dense(x)
 
 
 class _Problem:
@@ -135,6 +151,7 @@ class _Problem:
             raise ValueError("`y0` must be 1-dimensional.")
         self.start, self.end = span
         self.method, self.tolerance = method, tol
+        self.events: Events | None = None
         self.calls = 0
 
         def slope(t: Any, y: Any) -> Array:
@@ -151,15 +168,20 @@ class _Problem:
         ys: list[Array] = [self.y0] if times is None else []
         segments: list[_Segment] = []
         status, message = 0, "The solver successfully reached the end of the integration interval."
-        span = (self.start, self.end)
         try:
-            for step, t in steps(self.method, self.slope, span, self.y0, self.tolerance):
-                segments.append(_Segment(step, self.slope, t))
+            for segment, y in self._segments():
+                segments.append(segment)
+                ended = self.events.end_within(segment, y) if self.events else None
+                if ended:
+                    segment.end, y = ended
+                    status, message = 1, "A termination event occurred."
                 if times is None:
-                    ts.append(t)
-                    ys.append(step.y_new)
+                    ts.append(segment.end)
+                    ys.append(y)
                 else:
-                    self._take(times, segments[-1], ys)
+                    self._take(times, segment, ys)
+                if ended:
+                    break
         except Failed as failure:
             status, message = -1, str(failure)
         if times is not None and not segments:  # an empty interval
@@ -171,6 +193,14 @@ class _Problem:
             status,
             message,
         )
+
+    def _segments(self) -> Iterator[tuple[_Segment, Array]]:
+        """Each accepted step, and the solution at its end."""
+        if self.events:
+            self.events.begin(self.start, self.y0)
+        span = (self.start, self.end)
+        for step, t in steps(self.method, self.slope, span, self.y0, self.tolerance):
+            yield _Segment(step, self.slope, t), step.y_new
 
     def _take(self, times: Array, segment: _Segment, ys: list[Array]) -> None:
         """The solution at those of the times that the segment reaches."""
@@ -185,8 +215,9 @@ class _Problem:
     def _result(self, t: Array, y: Array, sol: Any, status: int, message: str) -> Any:
         from scipy.optimize import OptimizeResult
 
+        t_events, y_events = self.events.lists() if self.events else (None, None)
         return OptimizeResult(
-            t=t, y=y, sol=sol, t_events=None, y_events=None, nfev=self.calls, njev=0, nlu=0,
+            t=t, y=y, sol=sol, t_events=t_events, y_events=y_events, nfev=self.calls, njev=0, nlu=0,
             status=status, message=message, success=status >= 0,
         )  # fmt: skip
 
@@ -251,7 +282,7 @@ def odeint(
         return func(time, y, *extra) if tfirst else func(y, time, *extra)
 
     times = operand(t)
-    if not _is_recorded(slope, (times[0], times), y0, None):
+    if not _is_recorded([slope], (times[0], times), y0, None):
         from scipy.integrate import odeint as original
 
         return original(

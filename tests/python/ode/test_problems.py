@@ -233,7 +233,7 @@ def test_what_is_refused():
     def solve(**options):
         return lambda y0: tg.ode.solve_ivp(driven, (0.0, 1.0), y0, args=(1.0,), **options).y
 
-    for options in ({"method": "LSODA"}, {"events": lambda t, y: y[0]}, {"jac": None}):
+    for options in ({"method": "LSODA"}, {"method": "BDF"}, {"jac": None}):
         with pytest.raises(tg.UnsupportedError):
             tg.vjp(solve(**options), Y0)
     for options in (
@@ -246,3 +246,77 @@ def test_what_is_refused():
             tg.vjp(solve(**options), Y0)
     with pytest.raises(ValueError, match="1-dimensional"):
         tg.vjp(solve(), np.ones((2, 1)))
+
+
+def falling(t, y, g):
+    return np.stack([y[1], 0.0 * y[0] - g])
+
+
+def ground(t, y, g):
+    return y[0]
+
+
+def summit(t, y, g):
+    return y[1]
+
+
+ground.terminal, ground.direction = True, -1
+
+
+def test_events_are_differentiated_as_roots():
+    def flight(g, height):
+        found = tg.ode.solve_ivp(
+            falling, (0.0, 10.0), np.stack([height, 1.0]), events=[ground, summit], args=(g,),
+            rtol=1e-8, atol=1e-8, dense_output=True,
+        )  # fmt: skip
+        assert found.status == 1 and found.message == "A termination event occurred."
+        return found.t_events[0][0], found.t_events[1][0], found.y_events[0], found.t, found.y
+
+    def exact(g, height):
+        return (1.0 + np.sqrt(1.0 + 2.0 * g * height)) / g
+
+    at = (9.81, 3.0)
+    plain, recorded = flight(*at), tg.vjp(flight, *at)[0]
+    for one, other in zip(plain, recorded, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    assert recorded[3][-1] == recorded[0] and abs(recorded[4][0, -1]) < 1e-13
+    hit = lambda p: flight(p[0], p[1])[0]
+    reference = lambda p: exact(p[0], p[1])
+    point = np.array(at)
+    np.testing.assert_allclose(tg.grad(hit)(point), tg.grad(reference)(point), rtol=1e-12)
+    np.testing.assert_allclose(tg.hessian(hit)(point), tg.hessian(reference)(point), rtol=1e-10)
+    top = tg.grad(lambda g: flight(g, 3.0)[1])
+    np.testing.assert_allclose(top(9.81), -1 / 9.81**2, rtol=1e-12)
+    program = tg.function(hit)
+    for g in (9.81, 9.9, 2.0):
+        point = np.array([g, 3.0])
+        np.testing.assert_allclose(program(point), reference(point), rtol=1e-12)
+        np.testing.assert_allclose(tg.grad(program)(point), tg.grad(reference)(point), rtol=1e-10)
+
+
+def test_counted_events_and_times_after_the_end():
+    def zero(t, y, w):
+        return y[0]
+
+    zero.terminal = 3
+
+    def solve(w, method="DOP853"):
+        return tg.ode.solve_ivp(
+            lambda t, y, w: np.stack([w * y[1], -w * y[0]]), (0.0, 20.0), [1.0, 0.0], method,
+            np.linspace(0.0, 20.0, 41), events=zero, args=(w,), rtol=1e-9, atol=1e-9,
+        )  # fmt: skip
+
+    plain, recorded = solve(1.0), tg.vjp(lambda w: (solve(w).t, solve(w).t_events[0]), 1.0)[0]
+    assert recorded[0].shape == plain.t.shape
+    np.testing.assert_allclose(recorded[1], math.pi * np.array([0.5, 1.5, 2.5]), rtol=1e-7)
+    last = tg.grad(lambda w: solve(w, "Radau").t_events[0][2])
+    np.testing.assert_allclose(last(1.0), -2.5 * math.pi, rtol=1e-6)
+
+
+def test_an_event_alone_may_be_recorded():
+    def when(level):
+        event = lambda t, y: y[0] - level
+        return tg.ode.solve_ivp(lambda t, y: -y, (0.0, 5.0), [1.0], "DOP853", events=event,
+                                rtol=1e-10, atol=1e-12).t_events[0][0]  # fmt: skip
+
+    assert tg.grad(when)(0.5) == pytest.approx(-2.0, rel=1e-8)
