@@ -9,6 +9,7 @@ import numpy as np
 
 from tapegrad import errors
 from tapegrad.functions.operands import Array, as_inexact, has_variable, operand, seen
+from tapegrad.functions.piecewise import as_double
 from tapegrad.ode.events import Events
 from tapegrad.ode.methods import Method, Slope, Step, Tolerance, explicit
 from tapegrad.ode.radau import Radau
@@ -146,7 +147,7 @@ class _Segment:
 
 class _Problem:
     def __init__(self, fun: Slope, span: Sequence[Any], y0: Any, method: Method, tol: Tolerance):
-        self.y0 = as_inexact(operand(y0))
+        self.y0 = as_double(operand(y0))
         if self.y0.ndim != 1:
             raise ValueError("`y0` must be 1-dimensional.")
         self.start, self.end = span
@@ -156,7 +157,7 @@ class _Problem:
 
         def slope(t: Any, y: Any) -> Array:
             self.calls += 1
-            f = operand(fun(t, y))
+            f = as_double(operand(fun(t, y)))
             if f.shape != self.y0.shape:
                 raise ValueError(f"fun gave shape {f.shape} for y of shape {self.y0.shape}")
             return f
