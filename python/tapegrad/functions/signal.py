@@ -3,6 +3,8 @@ filters. tapegrad.scipy.signal exports them; SciPy itself does not dispatch them
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,10 +19,12 @@ from tapegrad.functions.operands import (
     axis_of,
     broadcast,
     is_complex,
+    joined,
     like,
     operand,
     reshaped,
     result_dtype,
+    seen,
     sliced,
 )
 
@@ -29,6 +33,7 @@ __all__ = ["convolve", "correlate", "fftconvolve", "lfilter", "oaconvolve", "sos
 MODES = ("full", "same", "valid")
 # Numbers that one matrix of windows may have.
 MOST_WINDOWS = 1 << 22
+SHORTEST_BLOCK, MOST_SHIFTS = 32, 12
 
 
 # Convolution --------------------------------------------------------------------------------------
@@ -155,12 +160,50 @@ def _by_transforms(x: Array, y: Array, axes: list[int]) -> Array:
 
 
 def _direct(x: Array, kernel: Array) -> Array:
-    """The full convolution: windows of x, as rows of a matrix, times the kernel."""
+    """The full convolution by products, for a kernel that is not larger than x."""
     dtype = result_dtype(x, kernel)
-    shape = tuple(n + m - 1 for n, m in zip(x.shape, kernel.shape, strict=True))
     if x.size == 0 or kernel.size == 0:
+        shape = [n + m - 1 for n, m in zip(x.shape, kernel.shape, strict=True)]
         return np.zeros([max(n, 0) for n in shape], dtype)
-    padded = as_dtype(x, dtype)
+    x, kernel = as_dtype(x, dtype), as_dtype(kernel, dtype)
+    # Zeros in a matrix would make NaN of an infinity elsewhere.
+    finite = np.all(np.isfinite(seen(x))) and np.all(np.isfinite(seen(kernel)))
+    if finite and kernel.size == kernel.shape[-1]:
+        row = reshaped(kernel, (kernel.size,))
+        return _by_shifts(x, row) if row.size <= MOST_SHIFTS else _by_blocks(x, row)
+    return _by_windows(x, kernel)
+
+
+def _by_shifts(x: Array, kernel: Array) -> Array:
+    """The sum of x, moved along the last axis, times each number of a short kernel."""
+    *rows, n = x.shape
+    m, whole = kernel.size, [v for length in rows for v in (0, 1, length)]
+    moved = (apply("unslice", (x,), (*whole, j, 1, n + m - 1)) for j in range(m))
+    return functools.reduce(operator.add, (x_j * kernel[j] for j, x_j in enumerate(moved)))
+
+
+def _by_blocks(x: Array, kernel: Array) -> Array:
+    """Rows of x, in blocks, times the Toeplitz matrix of the kernel; the ends of the products
+    overlap the next block, which is not shorter than they are."""
+    *rows, n = x.shape
+    m, last = kernel.size, x.ndim - 1
+    b = max(m - 1, min(n, SHORTEST_BLOCK))
+    p = -(-n // b)
+    blocks = reshaped(resized(x, last, p * b), (*rows, p, b))
+    shift = np.arange(b + m - 1) - np.arange(b)[:, None]
+    places = np.where((shift >= 0) & (shift < m), shift, m)
+    matrix = apply("gather", (resized(kernel, 0, m + 1), places))
+    product = apply("matmul", (blocks, matrix))
+    none = np.zeros((*rows, 1, b), x.dtype)
+    ends = resized(sliced(product, last + 1, b, b + m - 1), last + 1, b)
+    whole = joined([sliced(product, last + 1, 0, b), none], last) + joined([none, ends], last)
+    return sliced(reshaped(whole, (*rows, (p + 1) * b)), last, 0, n + m - 1)
+
+
+def _by_windows(x: Array, kernel: Array) -> Array:
+    """Windows of x, as rows of a matrix, times the kernel."""
+    shape = tuple(n + m - 1 for n, m in zip(x.shape, kernel.shape, strict=True))
+    padded = x
     for k, m in enumerate(kernel.shape):
         padded = _between_zeros(padded, k, m - 1)
     # Element i of the result takes the padded elements i + (m - 1) - j for the elements j of the
@@ -168,13 +211,13 @@ def _direct(x: Array, kernel: Array) -> Array:
     steps = [int(np.prod(padded.shape[k + 1 :])) for k in range(x.ndim)]
     starts = _places(shape, steps)
     offsets = _places(kernel.shape, steps)[::-1]
-    weights = reshaped(as_dtype(kernel, dtype), (kernel.size, 1))
+    weights = reshaped(kernel, (kernel.size, 1))
     chunk = max(1, MOST_WINDOWS // max(starts.size, 1))
     result: Array = 0.0
     for first in range(0, kernel.size, chunk):
-        last = min(first + chunk, kernel.size)
-        windows = apply("gather", (padded, starts[:, None] + offsets[None, first:last]))
-        product = apply("matmul", (windows, sliced(weights, 0, first, last)))
+        end = min(first + chunk, kernel.size)
+        windows = apply("gather", (padded, starts[:, None] + offsets[None, first:end]))
+        product = apply("matmul", (windows, sliced(weights, 0, first, end)))
         result = product if first == 0 else result + product
     return reshaped(result, shape)
 

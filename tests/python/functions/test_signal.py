@@ -71,6 +71,21 @@ def test_convolutions_of_numbers_nothing_and_misfits():
         assert value.dtype == np.float32 and pullback(value)[0].dtype == np.float32
 
 
+@pytest.mark.parametrize("taps", [1, 2, 12, 13, 33, 40])
+@pytest.mark.parametrize("n", [1, 2, 31, 70])
+def test_every_way_to_convolve_rows(n, taps):
+    b, x = sample((taps,)), sample((3, n))
+    value, pullback = tg.vjp(lambda b, x: signal.lfilter(b, 1.0, x), b, x)
+    np.testing.assert_allclose(value, scipy.signal.lfilter(b, 1.0, x), rtol=1e-12, atol=1e-12)
+    tangents = sample(b.shape), sample(x.shape)
+    _, tangent = tg.jvp(lambda b, x: signal.lfilter(b, 1.0, x), (b, x), tangents)
+    expected = scipy.signal.lfilter(tangents[0], 1.0, x) + scipy.signal.lfilter(b, 1.0, tangents[1])
+    np.testing.assert_allclose(tangent, expected, rtol=1e-12, atol=1e-12)
+    w = sample(x.shape)
+    paired = sum(np.sum(g * t) for g, t in zip(pullback(w), tangents, strict=True))
+    assert paired == pytest.approx(np.sum(w * tangent), rel=1e-10, abs=1e-12)
+
+
 def test_nan_stays_where_it_is_in_direct_convolution():
     x = np.array([np.nan, 1.0, 2.0, 3.0])
     value, _ = tg.vjp(lambda x: signal.convolve(x, np.ones(2), method="direct"), x)
