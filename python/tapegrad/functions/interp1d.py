@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad import errors
+from tapegrad.functions.arranging import take
 from tapegrad.functions.operands import Array, axis_of, operand, reshaped, seen, where
 from tapegrad.functions.piecewise import PPoly, as_double, axes_behind
 from tapegrad.functions.splines import CubicSpline, Data
@@ -43,7 +44,7 @@ class interp1d:
         axis = axis_of(axis, y.ndim)
         if not assume_sorted:
             order = np.argsort(seen(x), kind="mergesort")
-            x, y = np.take(x, order), np.take(y, order, axis)
+            x, y = take(x, order), take(y, order, axis)
         self.x, self.axis = x, axis
         self._extrapolate = isinstance(fill_value, str) and fill_value == "extrapolate"
         if self._extrapolate and bounds_error:
@@ -100,6 +101,6 @@ class _Steps:
 
     def __call__(self, x: Array, extrapolate: bool = True) -> Array:
         places = np.searchsorted(seen(self.edges), seen(reshaped(x, (x.size,))), self.side)
-        values = np.take(self.lines, places, 0)
+        values = take(self.lines, places, 0)
         values = reshaped(values, (*x.shape, *self.lines.shape[1:]))
         return axes_behind(values, x.ndim, self.axis)

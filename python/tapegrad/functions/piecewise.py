@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tapegrad.functions.arranging import take
 from tapegrad.functions.operands import (
     Array,
     as_dtype,
@@ -92,12 +93,12 @@ class PPoly:
             x = first + np.remainder(x - first, last - first)
         places = interval(self.x, x)
         trailing = (1,) * (self.c.ndim - 2)
-        step = reshaped(x - np.take(self.x, places), (*x.shape, *trailing))
+        step = reshaped(x - take(self.x, places), (*x.shape, *trailing))
         degree = self.c.shape[0] - 1
-        result: Array = np.take(self.c[0] * 0.0, places, 0) if nu > degree else None
+        result: Array = take(self.c[0] * 0.0, places, 0) if nu > degree else None
         for j in range(degree - nu + 1):
             power = degree - j
-            term = np.take(self.c[j], places, 0)
+            term = take(self.c[j], places, 0)
             if nu > 0:
                 term = term * (factorial(power) / factorial(power - nu))
             result = term if result is None else result * step + term
