@@ -35,7 +35,7 @@ from tapegrad.functions.sorting import argsort
 __all__ = ["median", "percentile", "quantile"]
 
 
-# The lines along which order statistics are taken --------------------------------------------------
+# The lines along which order statistics are taken ------------------------------------------------
 
 
 @dataclass
