@@ -51,7 +51,7 @@ def _searched(row: Any, wanted: Any, right: bool) -> Any:
 
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    if not in_program(x, bins):
+    if not in_program(x, bins) or np.any(np.isnan(seen(operand(bins)))):
         return np.digitize(value_of(x), value_of(bins), right)
     edges = seen(operand(bins))
     steps = np.diff(edges)
