@@ -146,6 +146,15 @@ inline void scalar_tangent(const Tape& tape, const Node& n, NodeId id, ScalarRow
   auto read = [&](Operand o) { return tape.scalar(o); };
   double* to = tangents.row(id);
   const std::int64_t lanes = tangents.lanes();
+  if (n.op == Op::scale) {
+    // A zero adjoint also stops a tangent of the partial that is infinite.
+    const double x = read(n.a), y = read(n.b);
+    const double* tx = tangents.holds(n.a) ? tangents.row(n.a) : nullptr;
+    const double* ty = tangents.holds(n.b) ? tangents.row(n.b) : nullptr;
+    for (std::int64_t k = 0; k < lanes; ++k)
+      to[k] += (tx ? plain::scale(tx[k], y) : 0) + (ty ? plain::scale(x, ty[k]) : 0);
+    return;
+  }
   visit_partials<double>(n, n.scalar, read, [&](Operand o, double p) {
     if (!tangents.holds(o)) return;
     const double* t = tangents.row(o);
