@@ -176,6 +176,11 @@ def rounded(x: Variable, digits: int | None = None) -> Array:
     return np.round(value(x), digits) if digits is not None else round(float(value(x)))
 
 
+def truncated(x: Variable) -> int:
+    """`math.trunc(x)`, which is `int(x)`."""
+    return int(x)
+
+
 def deep_copy(x: Variable, memo: Any) -> Array:
     """`copy.deepcopy(x)`: the same recorded value under a name of its own."""
     return copy(x)
@@ -205,6 +210,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__format__": formatted,
     "__reversed__": reverse,
     "__round__": rounded,
+    "__trunc__": truncated,
     "__array_namespace__": array_namespace,
     "all": reductions.all,
     "any": reductions.any,
