@@ -14,7 +14,13 @@ from tapegrad import functions as _functions  # noqa: F401
 from tapegrad import testing
 from tapegrad._core import Variable
 from tapegrad.draw import draw
-from tapegrad.errors import BranchError, DetachedError, RecordingError, UnsupportedError
+from tapegrad.errors import (
+    BranchError,
+    DetachedError,
+    NonFiniteError,
+    RecordingError,
+    UnsupportedError,
+)
 from tapegrad.program import Function, Program, backends, debug, function, record, set_threads, vmap
 from tapegrad.pytree import register_pytree
 from tapegrad.transforms import (
@@ -43,6 +49,7 @@ __all__ = [
     "BranchError",
     "DetachedError",
     "Function",
+    "NonFiniteError",
     "Program",
     "RecordingError",
     "UnsupportedError",
