@@ -21,7 +21,17 @@ from tapegrad.errors import (
     RecordingError,
     UnsupportedError,
 )
-from tapegrad.program import Function, Program, backends, debug, function, record, set_threads, vmap
+from tapegrad.program import (
+    Function,
+    Program,
+    backends,
+    debug,
+    function,
+    record,
+    set_threads,
+    trace_report,
+    vmap,
+)
 from tapegrad.pytree import register_pytree
 from tapegrad.transforms import (
     derivative,
@@ -75,6 +85,7 @@ __all__ = [
     "set_threads",
     "stop_gradient",
     "testing",
+    "trace_report",
     "value_and_grad",
     "vjp",
     "vmap",

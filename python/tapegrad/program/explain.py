@@ -87,7 +87,7 @@ def explain(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Explana
     trace = f.traces.run(arguments, "value", ()).trace
     masked: list[Culprit] = []
     for kind in PASSES:
-        made = _recording(kind, trace, arguments)
+        made = recording_of(kind, trace, arguments)
         found = culprit_of(kind, arguments, *made) if made is not None else None
         if found is not None and found.reaches:
             return Explanation(found, masked)
@@ -97,7 +97,7 @@ def explain(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Explana
     return Explanation(None, masked)
 
 
-def _recording(
+def recording_of(
     kind: str, trace: Trace, arguments: Arguments
 ) -> tuple[_core.Recording, list[Any]] | None:
     """What is computed and from which inputs; None if there is no such derivative."""
