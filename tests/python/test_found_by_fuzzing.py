@@ -33,3 +33,12 @@ def test_accumulate_along_no_axis():
         tg.jvp(
             lambda x: np.multiply.accumulate(x, axis=None), (np.ones((2, 2)),), (np.ones((2, 2)),)
         )
+
+
+@pytest.mark.parametrize("exponent", [3, np.int64(3), np.array([3, 1])])
+def test_ldexp_of_float32(exponent):
+    """A Python integer came out as zero."""
+    x = np.array([1.5, 2.5], np.float32)
+    value, gradient = tg.value_and_grad(lambda x: np.sum(np.ldexp(x, exponent)))(x)
+    assert value == np.sum(np.ldexp(x, exponent))
+    np.testing.assert_array_equal(gradient, np.ldexp(np.ones(2, np.float32), exponent))
