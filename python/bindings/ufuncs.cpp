@@ -116,7 +116,9 @@ void settle_exponent(const Argument& number, Argument& exponent) {
   if (!integer && !exponent.variable) throw TypeFault("ldexp: the exponent must be an integer");
   const DType dtype = number.value.array.dtype();
   const DType to = is_differentiable(dtype) ? dtype : DType::f64;
-  if (!exponent.variable) e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
+  if (exponent.variable) return;
+  e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
+  exponent.weak = false;  // it has the number's dtype now
 }
 
 }  // namespace

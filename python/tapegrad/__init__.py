@@ -14,8 +14,24 @@ from tapegrad import functions as _functions  # noqa: F401
 from tapegrad import testing
 from tapegrad._core import Variable
 from tapegrad.draw import draw
-from tapegrad.errors import BranchError, DetachedError, RecordingError, UnsupportedError
-from tapegrad.program import Function, Program, backends, debug, function, record, set_threads, vmap
+from tapegrad.errors import (
+    BranchError,
+    DetachedError,
+    NonFiniteError,
+    RecordingError,
+    UnsupportedError,
+)
+from tapegrad.program import (
+    Function,
+    Program,
+    backends,
+    debug,
+    function,
+    record,
+    set_threads,
+    trace_report,
+    vmap,
+)
 from tapegrad.pytree import register_pytree
 from tapegrad.transforms import (
     derivative,
@@ -43,6 +59,7 @@ __all__ = [
     "BranchError",
     "DetachedError",
     "Function",
+    "NonFiniteError",
     "Program",
     "RecordingError",
     "UnsupportedError",
@@ -68,6 +85,7 @@ __all__ = [
     "set_threads",
     "stop_gradient",
     "testing",
+    "trace_report",
     "value_and_grad",
     "vjp",
     "vmap",

@@ -128,12 +128,13 @@ def _in_turn(name: str, lines: Array) -> Array:
 
 
 def accumulate(
-    ufunc: np.ufunc, array: Any, axis: int = 0, dtype: Any = None, out: Any = None
+    ufunc: np.ufunc, array: Any, axis: int | None = 0, dtype: Any = None, out: Any = None
 ) -> Array:
     name = ufunc.__name__
     x = operand(array)
     if x.ndim == 0:
         raise TypeError("cannot accumulate on a scalar")
+    axis = _only_axis(axis, x, "accumulate")
     if dtype is not None:
         x = as_dtype(x, dtype)
     axis = axis_of(axis, x.ndim)
@@ -146,6 +147,13 @@ def accumulate(
     else:
         result = _running(name, x, axis)
     return deliver(result, out, f"{name}.accumulate")
+
+
+def _only_axis(axis: int | None, x: Array, method: str) -> int:
+    """None stands for the axis of an array that has one."""
+    if axis is None and x.ndim > 1:
+        raise ValueError(f"{method} does not allow multiple axes")
+    return 0 if axis is None else axis
 
 
 def scan(name: str, x: Array, axis: int) -> Array:
@@ -171,10 +179,15 @@ def outer(ufunc: np.ufunc, a: Any, b: Any, **kwargs: Any) -> Any:
 
 
 def reduceat(
-    ufunc: np.ufunc, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None
+    ufunc: np.ufunc,
+    array: Any,
+    indices: Any,
+    axis: int | None = 0,
+    dtype: Any = None,
+    out: Any = None,
 ) -> Array:
     x = operand(array)
-    axis = axis_of(axis, x.ndim)
+    axis = axis_of(_only_axis(axis, x, "reduceat"), x.ndim)
     n = x.shape[axis]
     starts = [int(i) for i in np.asarray(plain(indices))]
     for i in starts:

@@ -3,8 +3,7 @@ may change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple
 
 from tapegrad import _core
@@ -116,26 +115,6 @@ def backends() -> list[str]:
     True
     """
     return ["serial", "openmp"] if _core.has_openmp() else ["serial"]
-
-
-@contextmanager
-def debug() -> Iterator[None]:
-    """Full checks in a `with` block: replays compare every element of captured arrays.
-
-    By default arrays above 2 KiB are compared by a sample, which can miss a write to one element.
-    Arrays above 256 KiB are compared by a larger sample here too.
-
-    >>> import tapegrad as tg
-    >>> with tg.debug():
-    ...     tg.function(lambda x: x * x)(3.0)
-    9.0
-    """
-    before = _core.full_checks()
-    _core.set_full_checks(True)
-    try:
-        yield
-    finally:
-        _core.set_full_checks(before)
 
 
 def set_threads(count: int) -> None:
