@@ -80,6 +80,14 @@ inline std::vector<StructuredCase> structured_cases() {
       {"matmul", Op::matmul, {m34, drawn({4, 2})}, {}},
       {"matmul_vectors", Op::matmul, {drawn({4}), drawn({4}, DType::f64, 2)}, {}},
       {"matmul_stacked", Op::matmul, {drawn({2, 3, 4}), drawn({4})}, {}},
+      {"fft", Op::fft, {drawn({3, 8}, DType::c128)}, {1, 0}},
+      {"fft_backward", Op::fft, {drawn({7, 2}, DType::c128)}, {0, 1}},
+      {"rfft", Op::rfft, {drawn({2, 6})}, {1}},
+      {"rfft_odd", Op::rfft, {drawn({5, 2})}, {0}},
+      {"irfft", Op::irfft, {drawn({2, 4}, DType::c128)}, {1, 6}},
+      {"irfft_odd", Op::irfft, {drawn({3, 2}, DType::c128)}, {0, 5}},
+      {"allpole", Op::allpole, {drawn({3, 5}), drawn({2}, DType::f64, 2)}, {0}},
+      {"allpole_reverse", Op::allpole, {drawn({4}), drawn({2, 6}, DType::f64, 2)}, {1}},
       {"matmul_complex", Op::matmul, {z23, drawn({3, 2}, DType::c128, 2)}, {}},
   };
 }
