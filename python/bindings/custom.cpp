@@ -170,7 +170,9 @@ void make_custom(py::module_& m) {
   py::class_<Outside>(m, "Outside", "A `with` block in which this thread has no open recording.")
       .def(py::init<>())
       .def("__enter__", &Outside::enter)
-      .def("__exit__", [](Outside& self, const py::args&) { self.leave(); });
+      .def("__exit__", [](Outside& self, const py::object&, const py::object&, const py::object&) {
+        self.leave();
+      });
 }
 
 }  // namespace tapegrad

@@ -92,10 +92,10 @@ def _with_vjp(f: Numeric, call: Callable[..., Any], moving: list[int], count: in
 def _with_jvp(f: Numeric, call: Callable[..., Any], moving: list[int]) -> Any:
     function = jax.custom_jvp(call)
 
-    @function.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def both(primals: Any, tangents: Any) -> Any:
         along = [tangents[k] for k in moving]
         forward = pushed(f, len(primals), moving)
         return function(*primals), _applied(forward, [*primals, *along], "jvp")
 
+    function.defjvp(both)
     return function
