@@ -33,6 +33,7 @@ from tapegrad.program import (
     vmap,
 )
 from tapegrad.pytree import register_pytree
+from tapegrad.rules import CustomRule, custom_rule, differentiate_with, from_sympy, implement
 from tapegrad.transforms import (
     derivative,
     elementwise_grad,
@@ -57,6 +58,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BranchError",
+    "CustomRule",
     "DetachedError",
     "Function",
     "NonFiniteError",
@@ -65,15 +67,19 @@ __all__ = [
     "UnsupportedError",
     "Variable",
     "backends",
+    "custom_rule",
     "debug",
     "derivative",
+    "differentiate_with",
     "draw",
     "elementwise_grad",
+    "from_sympy",
     "function",
     "gauss_newton_product",
     "grad",
     "hessian",
     "hvp",
+    "implement",
     "jacfwd",
     "jacobian",
     "jacrev",
@@ -92,12 +98,15 @@ __all__ = [
 ]
 
 
+# Loaded when somebody asks for them; the last two need the library of that name.
+_ON_DEMAND = ("numpy", "torch", "jax")
+
+
 def __getattr__(name: str) -> Any:
-    # The explicit namespace is loaded when somebody asks for it.
-    if name == "numpy":
+    if name in _ON_DEMAND:
         import importlib
 
-        return importlib.import_module("tapegrad.numpy")
+        return importlib.import_module(f"tapegrad.{name}")
     raise AttributeError(f"module 'tapegrad' has no attribute {name!r}")
 
 
