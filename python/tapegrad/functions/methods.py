@@ -145,6 +145,18 @@ def array_namespace(self: Variable, *, api_version: str | None = None) -> Module
     return importlib.import_module("tapegrad.numpy")
 
 
+def device(self: Variable) -> str:
+    """Where the array API says that the memory is: recorded values are always in the host's."""
+    return "cpu"
+
+
+def to_device(self: Variable, device: str, /, *, stream: Any = None) -> Variable:
+    """The value itself; there is no device but "cpu", as for NumPy's arrays."""
+    if device != "cpu" or stream is not None:
+        raise ValueError(f"recorded values are on the device 'cpu' only, not on {device!r}")
+    return self
+
+
 def variable_repr(x: Variable) -> str:
     """`Variable(1.5)`, `Variable([1., 2.])`, with the dtype if it is not float64."""
     plain = peek(x)
@@ -251,6 +263,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "sum": reductions.sum,
     "swapaxes": shapes.swapaxes,
     "take": arranging.take,
+    "to_device": to_device,
     "tolist": tolist,
     "trace": arranging.trace,
     "transpose": transpose,
@@ -274,5 +287,5 @@ def attach() -> None:
     _core.attach(IMPLEMENTATIONS, METHODS)
     for name, advice in REFUSED.items():
         setattr(Variable, name, _leaves(name, advice))
-    for name, getter in {"mT": matrix_transpose, "flat": flat}.items():
+    for name, getter in {"mT": matrix_transpose, "flat": flat, "device": device}.items():
         setattr(Variable, name, property(getter))
