@@ -42,3 +42,33 @@ def test_ldexp_of_float32(exponent):
     value, gradient = tg.value_and_grad(lambda x: np.sum(np.ldexp(x, exponent)))(x)
     assert value == np.sum(np.ldexp(x, exponent))
     np.testing.assert_array_equal(gradient, np.ldexp(np.ones(2, np.float32), exponent))
+
+
+def broadcast_row(x):
+    return np.broadcast_to(x[0], (2, 4)) * 2.0
+
+
+def transposed_and_row(x):
+    return x.T + x[0, :3]
+
+
+def two_transposed(x):
+    return x.T * np.broadcast_to(x[:, 0], (4, 3))
+
+
+def stacked(x):
+    return np.sin(np.broadcast_to(x.T[:, None], (4, 2, 3)))
+
+
+@pytest.mark.parametrize("made", [broadcast_row, transposed_and_row, two_transposed, stacked])
+def test_a_reshape_is_a_view_where_it_is_one_in_numpy(made):
+    """The result of an op on broadcast arrays lay otherwise in memory, so a write was lost."""
+
+    def f(x):
+        y = made(x)
+        y.reshape(-1)[1:3] = 10.0 * x[0, 0]
+        return y * np.arange(1.0, y.size + 1.0).reshape(y.shape)
+
+    x = np.linspace(0.5, 1.5, 12).reshape(3, 4)
+    np.testing.assert_allclose(tg.vjp(f, x)[0], f(x), rtol=1e-14)
+    tg.testing.check_grads(f, (x,))

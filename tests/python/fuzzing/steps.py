@@ -169,7 +169,7 @@ STEPS: dict[str, str] = {
         {y} = {M}.copy(); t = {y}[0]; t *= {M}[-1]; {y}[:, 0] -= t[0]
         {y} = {M}.copy(); {y}.T[0] = {c}; {y} *= {y}
         {y} = {M}.copy(); {y}[1:, :] = {M}[:-1, :]; {y}[0] += 1.5
-        {y} = {M} * 2; {y}.reshape(-1)[1] = {M}[0, 0]
+        {y} = {M}.reshape(-1).reshape({M}.shape) * 2; {y}.reshape(-1)[1] = {M}[0, 0]
         {y} = {V}.copy(); np.add.at({y}, [0, 0, 1], {V}[:1])
         {y} = {V}.copy(); np.multiply({V}, {W}, out={y})
         {y} = {A} + 0; np.exp(np.sin({A}), out={y}, where={A} > 0.1)
@@ -198,7 +198,7 @@ STEPS: dict[str, str] = {
         {y} = np.vander(np.sin({V}), 3)
         {y} = np.multiply.outer({V}, {V}[:2])
         {y} = np.linalg.multi_dot([{M}, {N}, {N}.T])
-        {y} = np.matmul({Q}[None], np.stack([{Q}, {Q}.T]))
+        {y} = np.matmul({Q}[None], np.stack([{Q}, 0.7 * {Q}.T]))
     """,
     "linalg": """
         {y} = np.linalg.solve({Q} + 4.0 * np.eye(len({Q})), {Q}[0])
@@ -208,7 +208,7 @@ STEPS: dict[str, str] = {
         {y} = np.linalg.slogdet({Q} + 4.0 * np.eye(len({Q})))[1]
         {y} = np.linalg.cholesky({Q} @ {Q}.T + 2.0 * np.eye(len({Q})))
         {y} = np.linalg.matrix_power(0.3 * {Q}, {k})
-        {y} = np.linalg.inv(np.stack([{Q}, {Q}.T]) + 4.0 * np.eye(len({Q})))
+        {y} = np.linalg.inv(np.stack([{Q}, 0.7 * {Q}.T]) + 4.0 * np.eye(len({Q})))
         {y} = np.linalg.eigvalsh({Q} + {Q}.T + np.diag(3.0 * np.arange(len({Q}))))
         {y} = np.abs(np.linalg.eigh({Q} + {Q}.T + np.diag(5.0 * np.arange(len({Q}))))[1])
         {y} = np.linalg.svd({M} + np.eye(*{M}.shape) * 2.0, compute_uv=False)
