@@ -53,6 +53,8 @@ from tapegrad.transforms import (
 
 if TYPE_CHECKING:
     from tapegrad import numpy as numpy
+    from tapegrad import ode as ode
+    from tapegrad import scipy as scipy
 
 __version__ = "0.1.0"
 
@@ -86,6 +88,7 @@ __all__ = [
     "jvp",
     "linearize",
     "numpy",
+    "ode",
     "record",
     "register_pytree",
     "set_threads",
@@ -99,7 +102,7 @@ __all__ = [
 
 
 # Loaded when somebody asks for them; the last two need the library of that name.
-_ON_DEMAND = ("numpy", "torch", "jax")
+_ON_DEMAND = ("numpy", "ode", "scipy", "torch", "jax")
 
 
 def __getattr__(name: str) -> Any:
