@@ -55,13 +55,8 @@ def matrix_transpose(self: Variable) -> Array:
 
 
 def flat(self: Variable) -> Array:
-    """All elements in a row: it iterates, indexes and assigns like NumPy's `flat`.
-
-    Of an array that does not lie in C order it is a copy, so assignment to it is refused.
-    """
-    row = shapes.reshape_view(self, (self.size,))
-    in_order = self.ndim == 0 or peek(self).flags.c_contiguous
-    return row if in_order else row._view("broadcast_to", (self.size,))
+    """All elements in a row: it iterates, indexes and assigns like NumPy's `flat`."""
+    return self._view("reshape", (self.size,), True)
 
 
 # Values -----------------------------------------------------------------------------------------
