@@ -136,7 +136,7 @@ PyObject* new_variable(Value value) {
   return reinterpret_cast<PyObject*>(v);
 }
 
-PyObject* new_view(PyObject* parent, Op op, const Dims& attrs) {
+PyObject* new_view(PyObject* parent, Op op, const Dims& attrs, bool copies) {
   Variable* p = as_variable(parent);
   Argument argument{value_of(p), false, true};
   const Array whole = argument.value.array;
@@ -144,7 +144,7 @@ PyObject* new_view(PyObject* parent, Op op, const Dims& attrs) {
   // A reshape that had to copy is no view, and neither is a part of a scalar.
   const bool part = op == Op::real || op == Op::imag;
   const bool shares = cut.array.size() > 0 && whole.ndim() > 0 &&
-                      (part ? whole.dtype() == DType::c128 : cut.array.same_block(whole));
+                      (part ? whole.dtype() == DType::c128 : copies || cut.array.same_block(whole));
   PyObject* result = new_variable(std::move(cut));
   if (!shares) return result;
   Dims how = attrs;

@@ -44,7 +44,8 @@ struct Value {
 // New references.
 PyObject* new_scalar(const Session& session, NodeId node, double value);
 PyObject* new_variable(Value value);
-PyObject* new_view(PyObject* parent, Op op, const Dims& attrs);
+// `copies`: writes through even where the op had to copy.
+PyObject* new_view(PyObject* parent, Op op, const Dims& attrs, bool copies = false);
 
 void free_variable(PyObject* self);  // tp_dealloc
 
@@ -98,6 +99,7 @@ PyObject* guarded(F&& f) {
 // Calls a function of the Python package by module and name; raises what it raises.
 py::object call_python(const char* module, const char* function, const py::tuple& args);
 
+Op op_named(PyObject* name);  // raises what str and ValueError raise
 // `_core.apply`.
 void make_apply(py::module_& m);
 // `_core.attach` and the short ways of NumPy's functions.

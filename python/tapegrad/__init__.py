@@ -14,8 +14,24 @@ from tapegrad import functions as _functions  # noqa: F401
 from tapegrad import testing
 from tapegrad._core import Variable
 from tapegrad.draw import draw
-from tapegrad.errors import BranchError, DetachedError, RecordingError, UnsupportedError
-from tapegrad.program import Function, Program, backends, debug, function, record, set_threads, vmap
+from tapegrad.errors import (
+    BranchError,
+    DetachedError,
+    NonFiniteError,
+    RecordingError,
+    UnsupportedError,
+)
+from tapegrad.program import (
+    Function,
+    Program,
+    backends,
+    debug,
+    function,
+    record,
+    set_threads,
+    trace_report,
+    vmap,
+)
 from tapegrad.pytree import register_pytree
 from tapegrad.rules import CustomRule, custom_rule, differentiate_with, from_sympy, implement
 from tapegrad.transforms import (
@@ -37,6 +53,8 @@ from tapegrad.transforms import (
 
 if TYPE_CHECKING:
     from tapegrad import numpy as numpy
+    from tapegrad import ode as ode
+    from tapegrad import scipy as scipy
 
 __version__ = "0.1.0"
 
@@ -45,6 +63,7 @@ __all__ = [
     "CustomRule",
     "DetachedError",
     "Function",
+    "NonFiniteError",
     "Program",
     "RecordingError",
     "UnsupportedError",
@@ -69,11 +88,13 @@ __all__ = [
     "jvp",
     "linearize",
     "numpy",
+    "ode",
     "record",
     "register_pytree",
     "set_threads",
     "stop_gradient",
     "testing",
+    "trace_report",
     "value_and_grad",
     "vjp",
     "vmap",
@@ -81,7 +102,7 @@ __all__ = [
 
 
 # Loaded when somebody asks for them; the last two need the library of that name.
-_ON_DEMAND = ("numpy", "torch", "jax")
+_ON_DEMAND = ("numpy", "ode", "scipy", "torch", "jax")
 
 
 def __getattr__(name: str) -> Any:

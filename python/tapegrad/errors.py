@@ -9,11 +9,18 @@ from __future__ import annotations
 import os
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
-__all__ = ["BranchError", "DetachedError", "RecordingError", "UnsupportedError", "user_frame"]
+__all__ = [
+    "BranchError",
+    "DetachedError",
+    "NonFiniteError",
+    "RecordingError",
+    "UnsupportedError",
+    "user_frame",
+]
 
 
 class DetachedError(TypeError):
@@ -37,6 +44,18 @@ class BranchError(RuntimeError):
 
 class RecordingError(RuntimeError):
     """A Variable was used after its recording ended, in another recording or in another thread."""
+
+
+class NonFiniteError(FloatingPointError):
+    """Under `tg.debug()` a value or derivative was NaN or infinite.
+
+    The message has the op that made it, the user's file and line, and its operands; `culprit` is
+    the same as an object (`tg.Function.explain_nonfinite`), None where it could not be found.
+    """
+
+    def __init__(self, message: str, culprit: Any = None) -> None:
+        super().__init__(message)
+        self.culprit = culprit
 
 
 def user_frame() -> tuple[str, int]:
@@ -66,12 +85,13 @@ def unsupported(what: str, advice: str = "") -> NoReturn:
 
 
 def detached_float() -> NoReturn:
-    """Raise DetachedError for `float(x)`, `math.sin(x)` and the like."""
+    """Raise DetachedError for `float(x)`, `math.sin(x)`, `plain_array[0] = x` and the like."""
     detached(
-        "a recorded value was turned into a Python float (float(), math.*, a format), which would "
-        "lose its derivative",
-        "Use the value itself and np.* functions (np.sin for math.sin); where a constant is meant, "
-        "write float(tg.stop_gradient(x)).",
+        "a recorded value was turned into a Python float (float(), math.*, a format, a[i] = x of "
+        "a plain array), which would lose its derivative",
+        "Use the value itself and np.* functions (np.sin for math.sin); make arrays to be filled "
+        "with np.zeros_like(x) of a recorded x, or with zeros from `import tapegrad.numpy as np`; "
+        "where a constant is meant, write float(tg.stop_gradient(x)).",
     )
 
 

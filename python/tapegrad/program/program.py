@@ -136,26 +136,6 @@ def backends() -> list[str]:
     return ["serial", "openmp"] if _core.has_openmp() else ["serial"]
 
 
-@contextmanager
-def debug() -> Iterator[None]:
-    """Full checks in a `with` block: replays compare every element of captured arrays.
-
-    By default arrays above 2 KiB are compared by a sample, which can miss a write to one element.
-    Arrays above 256 KiB are compared by a larger sample here too.
-
-    >>> import tapegrad as tg
-    >>> with tg.debug():
-    ...     tg.function(lambda x: x * x)(3.0)
-    9.0
-    """
-    before = _core.full_checks()
-    _core.set_full_checks(True)
-    try:
-        yield
-    finally:
-        _core.set_full_checks(before)
-
-
 def set_threads(count: int) -> None:
     """How many threads one call of a program may use: 1 at first, for the whole process.
 
