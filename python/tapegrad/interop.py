@@ -3,39 +3,65 @@ pullback as another such function, so that derivatives of any order are wrapped 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
+from tapegrad.functions.operands import dtype_of
+from tapegrad.program import Function, function
+from tapegrad.program.signature import shape_of, static_part
 from tapegrad.pytree import Structure, flatten
 from tapegrad.transforms import jvp, vjp
 
 Numeric = Callable[..., Sequence[Any]]  # of arrays, giving arrays
 
 
-def flat_function(
-    f: Callable[..., Any], args: Any, kwargs: Any, is_foreign: Callable[[Any], bool]
-) -> tuple[Numeric, list[Any], Callable[[Sequence[Any]], Any]]:
-    """(a function of the foreign arrays alone, those arrays, what puts the results into the
-    containers of the last result)."""
-    leaves, structure = flatten((args, kwargs))
-    places = [k for k, leaf in enumerate(leaves) if is_foreign(leaf)]
-    results: list[Structure] = []
+class Flat:
+    """A function of pytrees, as functions of the foreign arrays in its arguments. Those of a
+    `tg.function` are made once for each kind of arguments, and are programs too."""
 
-    def flat(*arrays: Any) -> Sequence[Any]:
-        full = list(leaves)
-        for place, array in zip(places, arrays, strict=True):
-            full[place] = array
-        positional, keywords = structure.unflatten(full)
-        parts, found = flatten(f(*positional, **keywords))
-        results[:] = [found]
-        return parts
+    def __init__(self, f: Callable[..., Any], is_foreign: Callable[[Any], bool]) -> None:
+        self.f = f
+        self.is_foreign = is_foreign
+        self._kept: dict[Hashable, tuple[Numeric, list[Structure]]] = {}
 
-    def rebuild(parts: Sequence[Any]) -> Any:
-        return results[0].unflatten(parts)
+    def at(
+        self, args: Any, kwargs: Any
+    ) -> tuple[Numeric, list[Any], Callable[[Sequence[Any]], Any]]:
+        """(a function of the foreign arrays alone, those arrays, what puts results into the
+        containers that the function has returned)."""
+        leaves, structure = flatten((args, kwargs))
+        places = [k for k, leaf in enumerate(leaves) if self.is_foreign(leaf)]
+        arrays = [leaves[k] for k in places]
+        if not isinstance(self.f, Function):
+            flat, results = self._made(leaves, structure, places)
+        else:
+            constants = (static_part(x) for k, x in enumerate(leaves) if k not in places)
+            key = (shape_of(structure), tuple(places), *constants)
+            found = self._kept.get(key)
+            if found is None:
+                flat, results = self._made(leaves, structure, places)
+                found = self._kept[key] = function(flat), results
+            flat, results = found
+        return flat, arrays, lambda parts: results[0].unflatten(parts)
 
-    return flat, [leaves[k] for k in places], rebuild
+    def _made(
+        self, leaves: list[Any], structure: Structure, places: list[int]
+    ) -> tuple[Numeric, list[Structure]]:
+        results: list[Structure] = []
+        constants: list[Any] = [None if k in places else x for k, x in enumerate(leaves)]
+
+        def flat(*arrays: Any) -> Sequence[Any]:
+            full = list(constants)
+            for place, array in zip(places, arrays, strict=True):
+                full[place] = array
+            positional, keywords = structure.unflatten(full)
+            parts, found = flatten(self.f(*positional, **keywords))
+            results[:] = [found]
+            return tuple(parts)
+
+        return flat, results
 
 
 def pulled(f: Numeric, count: int, wanted: Sequence[int]) -> Numeric:
@@ -43,6 +69,9 @@ def pulled(f: Numeric, count: int, wanted: Sequence[int]) -> Numeric:
 
     def back(*args: Any) -> Sequence[Any]:
         cotangents, inputs = args[:count], args[count:]
+        if isinstance(f, Function) and all(dtype_of(x).kind in "fc" for x in inputs):
+            found = vjp(f, *inputs)[1](tuple(cotangents))
+            return [found[k] for k in wanted]
         along, moving = _along(f, inputs, wanted)
         _, pullback = vjp(along, *moving)
         return list(pullback(tuple(cotangents)))

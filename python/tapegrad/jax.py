@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.interop import Numeric, as_arrays, flat_function, pulled, pushed
+from tapegrad.interop import Flat, Numeric, as_arrays, pulled, pushed
 
 try:
     import jax
@@ -40,9 +40,11 @@ def wrap(f: Callable[..., Any], mode: str = "vjp") -> Callable[..., Any]:
     if mode not in ("vjp", "jvp"):
         raise ValueError(f"tg.jax.wrap: mode={mode!r} is neither vjp nor jvp")
 
+    forms = Flat(f, _is_array)
+
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        flat, arrays, rebuild = flat_function(f, args, kwargs, _is_array)
+        flat, arrays, rebuild = forms.at(args, kwargs)
         arrays = [jnp.asarray(x) for x in arrays]
         found = _applied(flat, arrays, mode)
         return rebuild(found)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.interop import Numeric, as_arrays, flat_function, pulled
+from tapegrad.interop import Flat, Numeric, as_arrays, pulled
 
 try:
     import torch
@@ -35,9 +35,11 @@ def wrap(f: Callable[..., Any]) -> Callable[..., Any]:
     True
     """
 
+    forms = Flat(f, torch.is_tensor)
+
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        flat, tensors, rebuild = flat_function(f, args, kwargs, torch.is_tensor)
+        flat, tensors, rebuild = forms.at(args, kwargs)
         device = tensors[0].device if tensors else torch.device("cpu")
         return rebuild(_apply(flat, tensors, device))
 

@@ -265,6 +265,18 @@ METHODS: dict[str, Callable[..., Any]] = {
     "var": reductions.var,
 }
 
+
+def dlpack(self: Variable, **options: Any) -> Any:
+    """The memory of a value without derivative, for another library."""
+    if self.active:
+        errors.detached(
+            "a recorded value was handed to another library (DLPack), which would lose its "
+            "derivative",
+            "Where a constant is meant, hand over tg.stop_gradient(x).",
+        )
+    return np.asarray(_core.value(self)).__dlpack__(**options)
+
+
 REFUSED = {
     "byteswap": "plain values are x.astype on stop_gradient(x)",
     "dump": "save tg.stop_gradient(x)",
@@ -284,3 +296,5 @@ def attach() -> None:
         setattr(Variable, name, _leaves(name, advice))
     for name, getter in {"mT": matrix_transpose, "flat": flat, "device": device}.items():
         setattr(Variable, name, property(getter))
+    setattr(Variable, "__dlpack__", dlpack)  # noqa: B010
+    setattr(Variable, "__dlpack_device__", lambda self: (1, 0))  # noqa: B010

@@ -45,6 +45,8 @@ def arguments_of(
     for k, leaf in enumerate(leaves):
         owner = owners[k]
         if owner not in static:
+            if hasattr(leaf, "__dlpack__") and not isinstance(leaf, (ndarray, Variable)):
+                leaf = np.from_dlpack(leaf)  # an array of another library
             if owner in differentiated:
                 leaf = _as_float(leaf)
             part = _dynamic_part(leaf)

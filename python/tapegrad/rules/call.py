@@ -80,6 +80,7 @@ class Call(Opaque):
         self.rule = rule
         self.arguments = arguments
         self.result = result
+        self._likes = result.likes()
 
     # ---- values
 
@@ -97,7 +98,7 @@ class Call(Opaque):
         return evaluated(self.rule, self.arguments, operands)[1]
 
     def likes(self) -> Arrays:
-        return self.result.likes()
+        return self._likes
 
     @property
     def method(self) -> str:

@@ -8,6 +8,7 @@
 #include "ops/structured_cases.hpp"
 #include "program/listing.hpp"
 #include "program/recording.hpp"
+#include "program/serialise.hpp"
 
 namespace tapegrad {
 namespace {
@@ -77,6 +78,24 @@ TEST(CustomTest, programs_call_rules_and_keep_them) {
     EXPECT_DOUBLE_EQ(out.at<double>(3 + i), 2 * u * v * w);
     EXPECT_DOUBLE_EQ(out.at<double>(6 + i), u * u * w);
   }
+}
+
+TEST(CustomTest, files_name_rules_by_their_place) {
+  Recording source;
+  Builder builder(source.tape, {});
+  const Term a = builder.input({DType::f64, {3}}), b = builder.input({DType::f64, {3}});
+  source.inputs = {a.id, b.id};
+  const CustomRule::Handle rule = square_times();
+  const Dims attrs = custom_attrs(*rule, {DType::f64, {3}});
+  source.outputs = {builder.operand(builder.apply(Op::custom, {a, b}, attrs))};
+  source.lines.assign(source.tape.size(), 0);
+  EXPECT_EQ(custom_rules(source), std::vector{rule});
+  const std::string bytes = serialise(source);
+  const std::vector<CustomRule::Handle> others{square_times()};
+  const auto back = deserialise(bytes, others);
+  EXPECT_EQ(custom_rules(*back), others);
+  EXPECT_EQ(serialise(*back), bytes);
+  EXPECT_THROW(deserialise(bytes), Error);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import subprocess
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -302,6 +304,20 @@ class TestOpaque:
         assert tg.grad(cbrt)(8.0) == pytest.approx(1 / 12, rel=1e-14)
         assert tg.function(cbrt).grad(27.0) == pytest.approx(1 / 27, rel=1e-14)
         assert tg.derivative(cbrt, 2)(8.0) == pytest.approx(-2 / 9 * 8.0 ** (-5 / 3), rel=1e-12)
+
+    def test_another_process(self):
+        code = "import sys; print(float(sys.argv[1]) ** 2 * float(sys.argv[2]))"
+
+        @tg.custom_rule
+        def elsewhere(x, y):
+            command = [sys.executable, "-S", "-c", code, repr(float(x)), repr(float(y))]
+            return float(subprocess.run(command, capture_output=True, check=True).stdout)
+
+        elsewhere.vjp(lambda g, value, x, y: (2.0 * x * y * g, x * x * g))
+        f = lambda x: np.sin(elsewhere(x, 3.0 * x)) * x
+        exact = np.sin(3 * 0.7**3) + np.cos(3 * 0.7**3) * 9 * 0.7**3
+        assert tg.grad(f)(0.7) == pytest.approx(exact, rel=1e-14)
+        assert tg.function(f).grad(0.7) == pytest.approx(exact, rel=1e-14)
 
     def test_an_opaque_vjp_is_transposed_by_columns(self):
         rule = tg.custom_rule(lambda x: np.asarray(x)[:2] ** 2)

@@ -163,3 +163,19 @@ def test_a_result_of_another_kind_than_recorded_is_recorded_again():
         wanted = 2.0 * np.sum(x[x > 0] ** 2)
         assert F(x) == pytest.approx(wanted)
         assert np.allclose(F.grad(x), 4.0 * np.where(x > 0, x, 0.0))
+
+
+def test_an_exception_in_a_batch():
+    @tg.custom_rule
+    def root(x):
+        if x < 0.0:
+            raise Broken("negative")
+        return np.sqrt(x)
+
+    root.vjp(lambda g, y, x: (g / (2.0 * y),))
+    slopes = tg.vmap(tg.grad(root))
+    assert np.allclose(slopes(np.array([1.0, 4.0])), [0.5, 0.25])
+    with pytest.raises(Broken, match="negative"):
+        slopes(np.array([1.0, -4.0]))
+    careful = tg.vmap(lambda x: root(x) if x > 0.0 else x)
+    assert np.allclose(careful(np.array([4.0, -4.0, 9.0])), [2.0, -4.0, 3.0])
