@@ -147,11 +147,7 @@ Operand Builder::cast_to(Operand o, DType dtype) {
 // Gives the operands the dtype they are computed in, as `evaluate` does.
 void Builder::convert(Op op, std::vector<Operand>& operands) {
   if (!is_elementwise(op) && operands.size() == 1) return;
-  std::size_t first = 0, last = operands.size();
-  if (op == Op::where) first = 1;
-  if (op == Op::gather || op == Op::scatter_add) last = 1;
-  if (op == Op::put) last = 2;
-  if (op == Op::custom) last = 0;
+  const auto [first, last] = promoted_operands(op, operands.size());
   DType t = DType::b8;
   for (std::size_t i = first; i < last; ++i) t = promote(t, tape.meta(operands[i]).dtype);
   if (is_elementwise(op)) t = elementwise_dtype(op, t);

@@ -54,6 +54,7 @@ void check_attrs(Op op, std::span<const Meta> in, Attrs attrs) {
     require(attrs.size() >= 2 && bytes_of({DType::c128, Dims(attrs.subspan(2))}).has_value(),
             "an impossible shape");
   }
+  if (op == Op::eig) require(in.size() == 1 || in.size() == 2, "eig takes one or two operands");
   if (op == Op::reshape || op == Op::broadcast_to || op == Op::scatter_add) {
     Meta target{DType::c128, Dims(attrs)};
     for (auto& n : target.shape) n = n < 0 ? -1 - n : n;
@@ -73,11 +74,7 @@ void check_attrs(Op op, std::span<const Meta> in, Attrs attrs) {
 // Shape and dtype of a node: what `evaluate` gives for operands like these.
 Meta meta_of(Op op, std::vector<Meta>& in, Attrs attrs) {
   if (kind_of(op) == OpKind::leaf) return in[0];
-  std::size_t first = 0, last = in.size();
-  if (op == Op::where) first = 1;
-  if (op == Op::gather || op == Op::scatter_add) last = 1;
-  if (op == Op::put) last = 2;
-  if (op == Op::custom) last = 0;
+  const auto [first, last] = promoted_operands(op, in.size());
   DType t = DType::b8;
   for (std::size_t i = first; i < last; ++i) t = promote(t, in[i].dtype);
   if (is_elementwise(op)) t = elementwise_dtype(op, t);

@@ -127,7 +127,19 @@ PyObject* absolute(PyObject* a) {
   });
 }
 
-PyObject* matrix_multiply(PyObject* a, PyObject* b) { return slow_binary(Op::matmul, a, b); }
+// Sparse matrices are no arrays: their products are ops of their own.
+PyObject* matrix_multiply(PyObject* a, PyObject* b) {
+  PyObject* result = slow_binary(Op::matmul, a, b);
+  if (result != Py_NotImplemented) return result;
+  Py_DECREF(result);
+  return guarded([&]() -> PyObject* {
+    return call_python("tapegrad.functions.sparse", "product",
+                       py::make_tuple(py::reinterpret_borrow<py::object>(a),
+                                      py::reinterpret_borrow<py::object>(b)))
+        .release()
+        .ptr();
+  });
+}
 
 PyObject* divide_with_remainder(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
