@@ -24,10 +24,12 @@ std::span<Array> computed_operands(Op op, std::span<Array> in) {
   if (op == Op::where) return in.subspan(1);
   if (op == Op::gather || op == Op::scatter_add) return in.first(1);
   if (op == Op::put) return in.first(2);
+  if (op == Op::custom) return {};
   return in;
 }
 
 void promote_all(std::span<Array> in) {
+  if (in.empty()) return;
   DType t = in[0].dtype();
   for (auto& a : in) t = promote(t, a.dtype());
   for (auto& a : in)

@@ -151,6 +151,7 @@ void Builder::convert(Op op, std::vector<Operand>& operands) {
   if (op == Op::where) first = 1;
   if (op == Op::gather || op == Op::scatter_add) last = 1;
   if (op == Op::put) last = 2;
+  if (op == Op::custom) last = 0;
   DType t = DType::b8;
   for (std::size_t i = first; i < last; ++i) t = promote(t, tape.meta(operands[i]).dtype);
   if (is_elementwise(op)) t = elementwise_dtype(op, t);

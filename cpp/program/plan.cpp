@@ -379,6 +379,7 @@ Plan make_plan(const Recording& recording, const Passes& passes) {
   for (NodeId id : recording.inputs) plan.inputs.push_back(tape.meta(id));
   plan.outputs.resize(recording.outputs.size());
   const Schedule schedule = make_schedule(recording, passes);
+  plan.rules = tape.rules();
   Layout layout(recording, schedule, passes, plan);
   Emitter(recording, schedule, layout, plan).run();
   layout.finish(plan);

@@ -2,13 +2,18 @@
 // package. At import the inner loops of NumPy's ufuncs replace our kernels, so that values are
 // NumPy's.
 #include <cmath>
+#include <cstring>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 
 #include "convert.hpp"
+#include "ops/fft.hpp"
 #include "ops/kernels.hpp"
 #include "ops/sorting.hpp"
+#include "questions.hpp"
+#include "short_arguments.hpp"
+#include "short_ways.hpp"
 #include "variable.hpp"
 
 namespace tapegrad {
@@ -61,6 +66,34 @@ void adopt_sorts() {
   }
 }
 
+// The transforms of numpy.fft in double precision; ours stay where this NumPy has no such loops.
+void adopt_transforms() {
+  struct Known {
+    const char* name;
+    Transform transform;
+    char types[3];  // of the row, the factor, the result
+  };
+  constexpr char d = NPY_DOUBLE, z = NPY_CDOUBLE;
+  constexpr Known transforms[] = {{"fft", Transform::forward, {z, d, z}},
+                                  {"ifft", Transform::backward, {z, d, z}},
+                                  {"rfft_n_even", Transform::real_even, {d, d, z}},
+                                  {"rfft_n_odd", Transform::real_odd, {d, d, z}},
+                                  {"irfft", Transform::hermitian, {z, d, d}}};
+  const py::object module =
+      py::getattr(py::module_::import("numpy.fft"), "_pocketfft_umath", py::none());
+  for (const Known& known : transforms) {
+    const py::object object = py::getattr(module, known.name, py::none());
+    if (!PyObject_TypeCheck(object.ptr(), &PyUFunc_Type)) continue;
+    const auto* ufunc = reinterpret_cast<const PyUFuncObject*>(object.ptr());
+    if (ufunc->nargs != 3 || !ufunc->functions) continue;
+    for (int i = 0; i < ufunc->ntypes; ++i)
+      if (std::memcmp(ufunc->types + 3 * i, known.types, 3) == 0)
+        transform_loop(known.transform) = {
+            reinterpret_cast<Loop>(ufunc->functions[i]),
+            ufunc->data ? const_cast<void*>(ufunc->data[i]) : nullptr};
+  }
+}
+
 // Hands a protocol call on, argument for argument, to a function of tapegrad.functions.
 PyObject* hand_on(PyObject*& function, const char* name, PyObject* const* args, Py_ssize_t n,
                   PyObject* names) {
@@ -84,6 +117,7 @@ void register_ufuncs() {
     adopt(ufunc.ptr(), op);
   }
   adopt_sorts();
+  adopt_transforms();
   for (Op op : {Op::matmul, Op::conjugate})
     op_by_ufunc[py::object(numpy.attr(std::string(op_name(op)).c_str())).ptr()] = op;
 }
@@ -121,6 +155,55 @@ void settle_exponent(const Argument& number, Argument& exponent) {
   exponent.weak = false;  // it has the number's dtype now
 }
 
+// np.add.reduce and its like: reductions, along the first axis unless told otherwise. Null without
+// an error if the call is not of the plain form.
+PyObject* reduce_shortly(PyObject* ufunc, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  const std::optional<Op> op = op_of_ufunc(ufunc);
+  ways::Way* way = op == Op::add        ? ways::sum
+                   : op == Op::multiply ? ways::prod
+                   : op == Op::maximum  ? ways::max
+                   : op == Op::minimum  ? ways::min
+                                        : nullptr;
+  if (!way || n < 1 || n > 2) return nullptr;
+  const py::int_ first(0);
+  PyObject* given[] = {args[0], n > 1 ? args[1] : first.ptr(), nullptr};
+  for (Py_ssize_t i = 0, count = names ? PyTuple_GET_SIZE(names) : 0; i < count; ++i) {
+    PyObject* name = PyTuple_GET_ITEM(names, i);
+    if (n == 1 && PyUnicode_CompareWithASCIIString(name, "axis") == 0) given[1] = args[n + i];
+    else if (PyUnicode_CompareWithASCIIString(name, "keepdims") == 0) given[2] = args[n + i];
+    else return nullptr;
+  }
+  return way(given);
+}
+
+// np.subtract.outer and its like: one operand gets an axis of length 1 for each axis of the other.
+PyObject* outer_shortly(PyObject* ufunc, PyObject* const* args) {
+  const std::optional<Op> op = op_of_ufunc(ufunc);
+  if (!op || kind_of(*op) != OpKind::binary) return nullptr;
+  Argument a, b;
+  if (!ways::operand_from(args[0], a) || !ways::operand_from(args[1], b)) return nullptr;
+  if (ways::is_complex(a) || ways::is_complex(b)) return nullptr;
+  Dims shape = ways::shape_of(a);
+  for (int k = 0; k < b.value.array.ndim(); ++k) shape.push_back(1);
+  return ways::result(ways::on(*op, ways::reshaped(std::move(a), shape), std::move(b)));
+}
+
+PyObject* answer_plainly(PyObject* ufunc, PyObject* const* inputs, Py_ssize_t n) {
+  py::tuple plain(static_cast<std::size_t>(n));
+  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(plain.ptr(), i, Py_NewRef(inputs[i]));
+  return answer(ufunc, Question::values, plain.ptr(), nullptr);
+}
+
+// A method of a ufunc in its plain form.
+PyObject* method_shortly(PyObject* ufunc, PyObject* method, PyObject* const* args, Py_ssize_t n,
+                         PyObject* names) {
+  if (PyUnicode_CompareWithASCIIString(method, "reduce") == 0)
+    return reduce_shortly(ufunc, args, n, names);
+  if (n == 2 && !names && PyUnicode_CompareWithASCIIString(method, "outer") == 0)
+    return outer_shortly(ufunc, args);
+  return nullptr;
+}
+
 }  // namespace
 
 // __array_ufunc__(ufunc, method, *inputs, **kwargs)
@@ -131,12 +214,20 @@ PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
         session->watched.watch_all(args[i]);
     return hand_on(ufunc_fallback, "ufunc_fallback", args, n, names);
   };
+  if (PyUnicode_CompareWithASCIIString(args[1], "__call__") != 0) {
+    PyObject* result =
+        guarded([&] { return method_shortly(args[0], args[1], args + 2, n - 2, names); });
+    return result || PyErr_Occurred() ? result : to_python();
+  }
   if (names && PyTuple_GET_SIZE(names) > 0) return to_python();
-  if (PyUnicode_CompareWithASCIIString(args[1], "__call__") != 0) return to_python();
   return guarded([&]() -> PyObject* {
     const std::optional<Op> op = op_of_ufunc(args[0]);
     const bool question = op && kind_of(*op) == OpKind::comparison;
-    if (!op || (question && !program_session()) || n - 2 != arity_of(*op)) return to_python();
+    if (!op || n - 2 != arity_of(*op)) return to_python();
+    if (question && !program_session()) {
+      PyObject* found = answer_plainly(args[0], args + 2, n - 2);
+      return found || PyErr_Occurred() ? found : to_python();
+    }
     Argument in[2];
     bool complex = false, active = false;
     for (Py_ssize_t i = 2; i < n; ++i) {

@@ -33,6 +33,7 @@ from tapegrad.program import (
     vmap,
 )
 from tapegrad.pytree import register_pytree
+from tapegrad.rules import CustomRule, custom_rule, differentiate_with, from_sympy, implement
 from tapegrad.transforms import (
     derivative,
     elementwise_grad,
@@ -52,11 +53,14 @@ from tapegrad.transforms import (
 
 if TYPE_CHECKING:
     from tapegrad import numpy as numpy
+    from tapegrad import ode as ode
+    from tapegrad import scipy as scipy
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BranchError",
+    "CustomRule",
     "DetachedError",
     "Function",
     "NonFiniteError",
@@ -65,21 +69,26 @@ __all__ = [
     "UnsupportedError",
     "Variable",
     "backends",
+    "custom_rule",
     "debug",
     "derivative",
+    "differentiate_with",
     "draw",
     "elementwise_grad",
+    "from_sympy",
     "function",
     "gauss_newton_product",
     "grad",
     "hessian",
     "hvp",
+    "implement",
     "jacfwd",
     "jacobian",
     "jacrev",
     "jvp",
     "linearize",
     "numpy",
+    "ode",
     "record",
     "register_pytree",
     "set_threads",
@@ -92,12 +101,15 @@ __all__ = [
 ]
 
 
+# Loaded when somebody asks for them; the last two need the library of that name.
+_ON_DEMAND = ("numpy", "ode", "scipy", "torch", "jax")
+
+
 def __getattr__(name: str) -> Any:
-    # The explicit namespace is loaded when somebody asks for it.
-    if name == "numpy":
+    if name in _ON_DEMAND:
         import importlib
 
-        return importlib.import_module("tapegrad.numpy")
+        return importlib.import_module(f"tapegrad.{name}")
     raise AttributeError(f"module 'tapegrad' has no attribute {name!r}")
 
 

@@ -85,12 +85,13 @@ def unsupported(what: str, advice: str = "") -> NoReturn:
 
 
 def detached_float() -> NoReturn:
-    """Raise DetachedError for `float(x)`, `math.sin(x)` and the like."""
+    """Raise DetachedError for `float(x)`, `math.sin(x)`, `plain_array[0] = x` and the like."""
     detached(
-        "a recorded value was turned into a Python float (float(), math.*, a format), which would "
-        "lose its derivative",
-        "Use the value itself and np.* functions (np.sin for math.sin); where a constant is meant, "
-        "write float(tg.stop_gradient(x)).",
+        "a recorded value was turned into a Python float (float(), math.*, a format, a[i] = x of "
+        "a plain array), which would lose its derivative",
+        "Use the value itself and np.* functions (np.sin for math.sin); make arrays to be filled "
+        "with np.zeros_like(x) of a recorded x, or with zeros from `import tapegrad.numpy as np`; "
+        "where a constant is meant, write float(tg.stop_gradient(x)).",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,13 @@ def slogdet(a: Any) -> Any:
         sign = unit / np.abs(unit) if is_complex(a) else seen(np.sign(unit))
     else:
         sign, _ = np.linalg.slogdet(value_of(a))
-    return type(np.linalg.slogdet(np.eye(1)))(sign, logarithm)
+    return _slogdet_result()(sign, logarithm)
+
+
+@functools.cache
+def _slogdet_result() -> Any:
+    """NumPy's named tuple, which has no public name."""
+    return type(np.linalg.slogdet(np.eye(1)))
 
 
 @implements(np.linalg.cholesky)

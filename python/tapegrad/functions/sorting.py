@@ -133,8 +133,6 @@ def argwhere(a: Any) -> Any:
 for function in (
     np.argpartition,
     np.lexsort,
-    np.searchsorted,
-    np.digitize,
     np.isin,
     np.ix_,
     np.unravel_index,

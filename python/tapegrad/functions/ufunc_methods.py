@@ -32,7 +32,7 @@ from tapegrad.functions.operands import (
 from tapegrad.functions.registry import implements, plain
 from tapegrad.functions.ufuncs import ON_VALUES, call
 
-__all__ = ["METHODS", "cumprod"]
+__all__ = ["METHODS", "cumprod", "cumulative_prod"]
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {
     "add": reductions.sum,
@@ -246,6 +246,31 @@ METHODS: dict[str, Callable[..., Any]] = {
     "reduceat": reduceat,
     "at": at,
 }
+
+
+@implements(getattr(np, "cumulative_prod", None))
+def cumulative_prod(
+    x: Any,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: Any = None,
+    out: Any = None,
+    include_initial: bool = False,
+) -> Array:
+    x = operand(x)
+    if axis is None:
+        if x.ndim > 1:
+            raise ValueError(
+                "axis must be specified in cumulative_prod for more than one dimension"
+            )
+        axis = 0
+    result = cumprod(x, axis, dtype)
+    if include_initial:
+        shape = list(x.shape)
+        shape[axis] = 1
+        result = joined([np.ones(shape, result.dtype), result], axis_of(axis, x.ndim))
+    return deliver(result, out, "cumulative_prod")
 
 
 @implements(np.cumprod)

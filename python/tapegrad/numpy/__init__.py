@@ -46,6 +46,8 @@ from tapegrad.numpy.arrays import vstack as vstack
 from tapegrad.numpy.arrays import zeros as zeros
 from tapegrad.numpy.joiners import c_ as c_
 from tapegrad.numpy.joiners import r_ as r_
+from tapegrad.numpy.sorting import argsort as argsort
+from tapegrad.numpy.sorting import sort as sort
 
 concat = concatenate
 

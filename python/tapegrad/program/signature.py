@@ -53,7 +53,7 @@ def arguments_of(
                 dynamic.append(leaf)
                 places.append(k)
                 continue
-        parts.append(_static_part(leaf))
+        parts.append(static_part(leaf))
     return Arguments((shape_of(structure), tuple(parts)), dynamic, leaves, places, structure)
 
 
@@ -88,7 +88,7 @@ class ByIdentity:
         return id(self.value)
 
 
-def _static_part(leaf: Any) -> Hashable:
+def static_part(leaf: Any) -> Hashable:
     try:
         hash(leaf)
     except TypeError:

@@ -8,6 +8,7 @@
 
 #include "functions.hpp"
 #include "ops/op.hpp"
+#include "ops/polynomial_rule.hpp"
 #include "ops/rules.hpp"
 
 namespace tapegrad::testing {
@@ -48,6 +49,7 @@ inline std::vector<StructuredCase> structured_cases() {
   const auto c128 = static_cast<std::int64_t>(DType::c128);
   const Array m34 = drawn({3, 4});
   const Array z23 = drawn({2, 3}, DType::c128);
+  static const CustomRule::Handle rule = square_times();
   return {
       {"where", Op::where, {alternating({3, 4}), m34, drawn({4}, DType::f64, 2)}, {}},
       {"where_complex", Op::where, {alternating({3}), z23, drawn({2, 1})}, {}},
@@ -80,7 +82,16 @@ inline std::vector<StructuredCase> structured_cases() {
       {"matmul", Op::matmul, {m34, drawn({4, 2})}, {}},
       {"matmul_vectors", Op::matmul, {drawn({4}), drawn({4}, DType::f64, 2)}, {}},
       {"matmul_stacked", Op::matmul, {drawn({2, 3, 4}), drawn({4})}, {}},
+      {"fft", Op::fft, {drawn({3, 8}, DType::c128)}, {1, 0}},
+      {"fft_backward", Op::fft, {drawn({7, 2}, DType::c128)}, {0, 1}},
+      {"rfft", Op::rfft, {drawn({2, 6})}, {1}},
+      {"rfft_odd", Op::rfft, {drawn({5, 2})}, {0}},
+      {"irfft", Op::irfft, {drawn({2, 4}, DType::c128)}, {1, 6}},
+      {"irfft_odd", Op::irfft, {drawn({3, 2}, DType::c128)}, {0, 5}},
+      {"allpole", Op::allpole, {drawn({3, 5}), drawn({2}, DType::f64, 2)}, {0}},
+      {"allpole_reverse", Op::allpole, {drawn({4}), drawn({2, 6}, DType::f64, 2)}, {1}},
       {"matmul_complex", Op::matmul, {z23, drawn({3, 2}, DType::c128, 2)}, {}},
+      {"custom", Op::custom, {drawn({3}), drawn({3}, DType::f64, 2)}, {rule->id(), f64, 3}},
   };
 }
 

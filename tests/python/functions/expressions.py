@@ -58,6 +58,7 @@ CONSTANTS: dict[str, Any] = {
     "tnp": tapegrad.numpy,
     "tspecial": tapegrad.scipy.special,
     "MASK": np.array([[True, False, True, True], [False, True, True, False], [True] * 4]),
+    "N": np.where(np.eye(3, 4, 1), np.nan, 0.0),
     "ROW": np.array([True, False, True, True]),
     "I": np.array([2, 0, 2]),
     "J": np.array([[0, 2], [1, 1]]),
