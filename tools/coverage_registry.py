@@ -1,7 +1,7 @@
 """What has a derivative rule, and what the tests call: every function that is registered (NumPy's
-dispatch, the table of ufuncs, the namespaces of tapegrad), and the functions that the tests of
-`tests/python/functions` name, in their code and in their expressions. Used by
-`generate_coverage.py` and by the test that no registered function is without a test."""
+dispatch, the table of ufuncs, the namespaces of tapegrad), and the functions that tests name, in
+their code and in their expressions. Used by `generate_coverage.py` and by the test that no
+registered function is without a test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from tapegrad.functions import ufuncs
 from tapegrad.functions.registry import IMPLEMENTATIONS, public_name
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ROOT / "tests" / "python" / "functions"
+TESTS = ROOT / "tests" / "python"
+FOLDERS = ("functions", "ode")  # of tests whose subject is what NumPy and SciPy have
 OPS = {op["name"]: op for op in _core.ops()}
 NUMBERS = set("dfDl?")  # characters of dtypes; isnat is for dates only
 # How the function that stands for one of NumPy was made, by what is known of its derivative.
@@ -168,11 +169,11 @@ class Tested:
 
 
 def tested() -> Tested:
-    """What the files of `tests/python/functions` name."""
-    sys.path[:0] = [str(TESTS.parent)]
+    """What the files of these folders name."""
+    sys.path[:0] = [str(TESTS)]
     constants = importlib.import_module("functions.expressions").CONSTANTS
     found = Tested()
-    for file in sorted(TESTS.glob("*.py")):
+    for file in sorted(file for folder in FOLDERS for file in (TESTS / folder).glob("*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         names = {**constants, **_imports(tree)}
         for node in ast.walk(tree):
@@ -235,6 +236,5 @@ def _library(module: str) -> bool:
 
 
 def untested(registered: list[Entry], seen: Tested) -> list[str]:
-    """Registered functions that no test of `tests/python/functions` names. Ops of the table are
-    tested by a loop over it."""
+    """Registered functions that no test names. Ops of the table are tested by a loop over it."""
     return [e.name for e in registered if e.kind != "op" and not seen.has(e)]

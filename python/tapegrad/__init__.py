@@ -33,7 +33,14 @@ from tapegrad.program import (
     vmap,
 )
 from tapegrad.pytree import register_pytree
-from tapegrad.rules import CustomRule, custom_rule, differentiate_with, from_sympy, implement
+from tapegrad.rules import (
+    CustomRule,
+    custom_rule,
+    differentiate_with,
+    from_sympy,
+    hook,
+    implement,
+)
 from tapegrad.transforms import (
     derivative,
     elementwise_grad,
@@ -80,6 +87,7 @@ __all__ = [
     "gauss_newton_product",
     "grad",
     "hessian",
+    "hook",
     "hvp",
     "implement",
     "jacfwd",

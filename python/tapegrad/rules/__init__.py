@@ -4,7 +4,8 @@
 from tapegrad.rules import describing as _describing  # noqa: F401
 from tapegrad.rules.custom import CustomRule, custom_rule
 from tapegrad.rules.differentiating import differentiate_with
+from tapegrad.rules.hook import hook
 from tapegrad.rules.implementing import implement
 from tapegrad.rules.symbolic import from_sympy
 
-__all__ = ["CustomRule", "custom_rule", "differentiate_with", "from_sympy", "implement"]
+__all__ = ["CustomRule", "custom_rule", "differentiate_with", "from_sympy", "hook", "implement"]

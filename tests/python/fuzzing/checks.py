@@ -29,7 +29,7 @@ def check(program: Program, seed: int) -> None:
     rng = np.random.default_rng([seed, 1])
     x, v, u = point(rng), point(rng), point(rng)
     value = program.plainly(*x)
-    if not np.isfinite(value):
+    if not _is_steady(program, x, value):
         return
     found, gradient = _run("value_and_grad", lambda: tg.value_and_grad(program, BY)(*x))
     _close("value", found, value, 1e-11)
@@ -94,7 +94,7 @@ def _replays(
             _close("replayed gradient", a, b, 1e-9 * scale)
     other = point(rng)
     wanted = program.plainly(*other)
-    if np.isfinite(wanted):
+    if _is_steady(program, other, wanted):
         slopes = _run("other point", lambda: tg.grad(program, BY)(*other))
         scale = 1.0 + max(float(np.max(np.abs(g))) for g in slopes)
         if np.isfinite(scale):
@@ -106,6 +106,13 @@ def _replays(
         scale = 1.0 + max(float(np.max(np.abs(p))) for p in product)
         for a, b in zip(_run("hvp of F", lambda: tg.hvp(F, x, v)), product, strict=True):
             _close("replayed second order", a, b, 1e-8 * scale)
+
+
+def _is_steady(program: Program, x: Any, value: float) -> bool:
+    """Whether a change by a few roundings changes little: no branch, tie or huge slope is there."""
+    rng = np.random.default_rng(0)
+    moved = [a * (1.0 + 1e-14 * rng.uniform(-1.0, 1.0, a.shape)) for a in x]
+    return bool(abs(program.plainly(*moved) - value) < 1e-11)
 
 
 def _run(what: str, call: Callable[[], Any]) -> Any:
