@@ -7,6 +7,7 @@ import pytest
 from functions.expressions import check_derivatives, check_value
 
 import tapegrad as tg
+import tapegrad.numpy as tnp
 from tapegrad.functions import IMPLEMENTATIONS
 
 SMOOTH = """
@@ -97,3 +98,60 @@ def test_roots():
     slopes = -np.vander(r, 4) / np.polyval(np.polyder(p), r)[:, None]
     np.testing.assert_allclose(tg.jacobian(f)(p), slopes, rtol=1e-10)
     tg.testing.check_grads(f, (p,))
+
+
+# numpy.polynomial of tapegrad.numpy --------------------------------------------------------------
+
+BASES = ["polynomial", "chebyshev", "legendre", "hermite", "hermite_e", "laguerre"]
+PREFIX = dict(zip(BASES, ["poly", "cheb", "leg", "herm", "herme", "lag"], strict=True))
+C = np.array([0.7, -1.2, 0.4, 2.0])
+X = np.array([0.3, -0.8])
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_series(basis):
+    ours, plain = getattr(tnp.polynomial, basis), getattr(np.polynomial, basis)
+    prefix = PREFIX[basis]
+    calls = {
+        "val": lambda m, c, x: getattr(m, prefix + "val")(x, c),
+        "val at a number": lambda m, c, x: getattr(m, prefix + "val")(x[0], c),
+        "val of several": lambda m, c, x: getattr(m, prefix + "val")(x, np.stack([c, 2 * c], 1)),
+        "val, no tensor": lambda m, c, x: getattr(m, prefix + "val")(x, c.reshape(2, 2), False),
+        "vander": lambda m, c, x: getattr(m, prefix + "vander")(x, 3),
+        "der": lambda m, c, x: getattr(m, prefix + "der")(c, 2, 1.5),
+        "int": lambda m, c, x: getattr(m, prefix + "int")(c, 2, k=[1.0, 2.0], lbnd=0.5),
+        "int of several": lambda m, c, x: getattr(m, prefix + "int")(c.reshape(2, 2), axis=1),
+        "add": lambda m, c, x: getattr(m, prefix + "add")(c, x),
+        "sub": lambda m, c, x: getattr(m, prefix + "sub")(x, c),
+        "mul": lambda m, c, x: getattr(m, prefix + "mul")(c, x),
+    }
+    for name, call in calls.items():
+        value, _ = tg.vjp(lambda c, x, f=call: f(ours, c, x), C, X)
+        np.testing.assert_allclose(value, call(plain, C, X), rtol=1e-12, atol=1e-13, err_msg=name)
+        tg.testing.check_grads(lambda c, x, f=call: f(ours, c, x), (C, X))
+    assert ours is not plain and tnp.polynomial.Polynomial is np.polynomial.Polynomial
+    assert getattr(ours, prefix + "roots") is getattr(plain, prefix + "roots")
+
+
+EXTENDED = """
+np.emath.sqrt(x).imag
+np.emath.sqrt(p)
+np.emath.log(x).real
+np.emath.log2(x).real
+np.emath.log10(p)
+np.emath.logn(2.0, p)
+np.emath.logn(p, x).real
+np.emath.power(x, 3)
+np.emath.power(x, 1.5).real
+np.emath.arccos(x).real
+np.emath.arcsin(x / 4.0)
+np.emath.arctanh(x / 4.0)
+np.lib.stride_tricks.sliding_window_view(x, 2, axis=1)
+np.lib.stride_tricks.sliding_window_view(x, (2, 3))
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("expression", EXTENDED)
+def test_extended(expression):
+    check_value(expression)
+    check_derivatives(expression)
