@@ -10,8 +10,9 @@ import numpy as np
 
 from tapegrad.functions.operands import (
     Array,
-    as_inexact,
+    as_dtype,
     has_variable,
+    is_complex,
     operand,
     reshaped,
     seen,
@@ -19,7 +20,12 @@ from tapegrad.functions.operands import (
     where,
 )
 
-__all__ = ["PPoly", "axes_behind", "interval"]
+__all__ = ["PPoly", "as_double", "axes_behind", "interval"]
+
+
+def as_double(x: Array) -> Array:
+    """Double precision, as SciPy computes in whatever it is given."""
+    return as_dtype(x, complex if is_complex(x) else float)
 
 
 def interval(breakpoints: Array, x: Array) -> Any:
@@ -58,8 +64,8 @@ class PPoly:
     """
 
     def __init__(self, c: Any, x: Any, extrapolate: Any = None, axis: int = 0):
-        self.c = as_inexact(operand(c))
-        self.x = as_inexact(operand(x))
+        self.c = as_double(operand(c))
+        self.x = as_double(operand(x))
         self.axis = axis
         self.extrapolate = extrapolate if extrapolate == "periodic" else extrapolate is not False
         if self.x.ndim != 1 or self.x.shape[0] < 2:
@@ -74,7 +80,7 @@ class PPoly:
             return self._plain()(x, nu, extrapolate)
         if nu < 0:
             raise ValueError("Order of derivative cannot be negative")
-        x = as_inexact(operand(x))
+        x = as_double(operand(x))
         values = self._values(reshaped(x, (x.size,)), nu, extrapolate)
         values = reshaped(values, (*x.shape, *self.c.shape[2:]))
         return axes_behind(values, x.ndim, self.axis)
@@ -147,7 +153,7 @@ class PPoly:
 
     def _over_periods(self, primitive: PPoly, x: Any) -> Array:
         first, last = self.x[0], self.x[-1]
-        x = as_inexact(operand(x))
+        x = as_double(operand(x))
         turns = np.floor(seen((x - first) / (last - first)))
         rest = x - turns * (last - first)
         return turns * primitive(last) + primitive(rest)

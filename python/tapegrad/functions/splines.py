@@ -1,5 +1,5 @@
 """Interpolation of data by piecewise polynomials: cubic splines with every kind of boundary
-condition, PCHIP, Akima, Hermite, and piecewise linear. tapegrad.scipy.interpolate exports them."""
+condition, PCHIP and Hermite. tapegrad.scipy.interpolate exports them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad import errors
 from tapegrad.functions.operands import (
     Array,
-    as_inexact,
     axis_of,
     is_complex,
     joined,
@@ -20,9 +18,9 @@ from tapegrad.functions.operands import (
     sliced,
     where,
 )
-from tapegrad.functions.piecewise import PPoly, axes_behind
+from tapegrad.functions.piecewise import PPoly, as_double
 
-__all__ = ["CubicHermiteSpline", "CubicSpline", "PchipInterpolator", "interp1d"]
+__all__ = ["CubicHermiteSpline", "CubicSpline", "Data", "PchipInterpolator"]
 
 
 class CubicHermiteSpline(PPoly):
@@ -30,13 +28,13 @@ class CubicHermiteSpline(PPoly):
     scipy.interpolate.CubicHermiteSpline; differentiated in all of them."""
 
     def __init__(self, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None):
-        data = _Data(x, y, axis)
-        slopes = np.moveaxis(as_inexact(operand(dydx)), axis, 0)
+        data = Data(x, y, axis)
+        slopes = np.moveaxis(as_double(operand(dydx)), axis, 0)
         if slopes.shape != data.y.shape:
             raise ValueError("The shapes of `y` and `dydx` must be identical.")
         self._fit(data, slopes, extrapolate)
 
-    def _fit(self, data: _Data, slopes: Array, extrapolate: Any) -> None:
+    def _fit(self, data: Data, slopes: Array, extrapolate: Any) -> None:
         """Both ends of each interval: y + s t + (m - s)/h t^2 - k/h t^2 (1 - t/h) with
         k = s + s' - 2 m, where m is the slope of the chord."""
         n = data.n
@@ -52,11 +50,11 @@ class CubicHermiteSpline(PPoly):
         super().__init__(c, data.x, True if extrapolate is None else extrapolate, data.axis)
 
 
-class _Data:
+class Data:
     """The points of an interpolation, their axis first, with steps and slopes between them."""
 
     def __init__(self, x: Any, y: Any, axis: int):
-        self.x, y = as_inexact(operand(x)), as_inexact(operand(y))
+        self.x, y = as_double(operand(x)), as_double(operand(y))
         if is_complex(self.x):
             raise ValueError("`x` must contain real values.")
         self.axis = axis_of(axis, y.ndim)
@@ -105,7 +103,7 @@ class CubicSpline(CubicHermiteSpline):
         bc_type: Any = "not-a-knot",
         extrapolate: Any = None,
     ):
-        data = _Data(x, y, axis)
+        data = Data(x, y, axis)
         ends = _ends(bc_type, data)
         periodic = ends[0] == "periodic"
         if extrapolate is None:
@@ -113,7 +111,7 @@ class CubicSpline(CubicHermiteSpline):
         self._fit(data, _periodic(data) if periodic else _slopes(data, ends), extrapolate)
 
 
-def _ends(bc_type: Any, data: _Data) -> list[Any]:
+def _ends(bc_type: Any, data: Data) -> list[Any]:
     """For each end "not-a-knot", "periodic", or (order, values)."""
     if isinstance(bc_type, str):
         bc_type = (bc_type, bc_type)
@@ -160,7 +158,7 @@ def _end(condition: Any, shape: tuple[int, ...]) -> Any:
 _Rows = tuple[Array, Array, Array, Array]
 
 
-def _slopes(data: _Data, ends: list[Any]) -> Array:
+def _slopes(data: Data, ends: list[Any]) -> Array:
     h, chords, n = data.steps, data.chords, data.n
     if n == 2:
         ends = [(1, chords[0]) if end == "not-a-knot" else end for end in ends]
@@ -194,12 +192,12 @@ def _inner_rows(h: Array, chords: Array) -> _Rows:
     return after, 2.0 * (before + after), before, 3.0 * (after * m + before * m_after)
 
 
-def _end_row(end: tuple[int, Array], data: _Data, side: int) -> _Rows:
+def _end_row(end: tuple[int, Array], data: Data, side: int) -> _Rows:
     """The first derivative is given, or the second: 2 h s + h s_next = 3 h m -+ h^2/2 value."""
     order, values = end
     i = slice(0, 1) if side == 0 else slice(-1, None)
     h, chord = data.steps[i], data.chords[i]
-    value = reshaped(as_inexact(values), (1, *values.shape))
+    value = reshaped(as_double(values), (1, *values.shape))
     none = 0.0 * h
     if order == 1:
         return none, none + 1.0, none, value
@@ -285,7 +283,7 @@ def _earlier(v: Array, k: int, outside: float) -> Array:
     return joined([sliced(v, 0, k, n), np.full((k, *v.shape[1:]), outside, v.dtype)], 0)
 
 
-def _periodic(data: _Data) -> Array:
+def _periodic(data: Data) -> Array:
     """The rows of the inner points, and around the ends, which are one point. The coefficients of
     the neighbours are at most half the diagonal; each step of the reduction squares that: after six
     they are below rounding."""
@@ -315,13 +313,13 @@ class PchipInterpolator(CubicHermiteSpline):
     """
 
     def __init__(self, x: Any, y: Any, axis: int = 0, extrapolate: Any = None):
-        data = _Data(x, y, axis)
+        data = Data(x, y, axis)
         if is_complex(data.y):
             raise ValueError("`PchipInterpolator` only works with real values for `y`.")
         self._fit(data, _monotone_slopes(data), extrapolate)
 
 
-def _monotone_slopes(data: _Data) -> Array:
+def _monotone_slopes(data: Data) -> Array:
     h, m = data.steps, data.chords
     if data.n == 2:
         return joined([m, m], 0)
@@ -341,96 +339,3 @@ def _monotone_end(h: Array, h_next: Array, m: Array, m_next: Array) -> Array:
     sign = np.sign(seen(m))
     turns = (sign != np.sign(seen(m_next))) & (np.abs(seen(slope)) > 3.0 * np.abs(seen(m)))
     return where(np.sign(seen(slope)) != sign, 0.0, where(turns, 3.0 * m, slope))
-
-
-# Piecewise linear and constant --------------------------------------------------------------------
-
-
-class interp1d:
-    """Interpolation of a function of one variable, as scipy.interpolate.interp1d.
-
-    Differentiated in the argument of the call, in `x`, `y` and `fill_value`. The kinds "linear",
-    "slinear", "nearest", "nearest-up", "previous", "zero", "next" and "cubic" are there; others
-    raise tg.UnsupportedError.
-
-    >>> import numpy as np, tapegrad as tg
-    >>> from tapegrad.scipy.interpolate import interp1d
-    >>> tg.grad(interp1d([0.0, 1.0, 3.0], [0.0, 1.0, 7.0]))(2.0)
-    3.0
-    """
-
-    def __init__(
-        self,
-        x: Any,
-        y: Any,
-        kind: Any = "linear",
-        axis: int = -1,
-        copy: bool = True,
-        bounds_error: bool | None = None,
-        fill_value: Any = np.nan,
-        assume_sorted: bool = False,
-    ):
-        x, y = as_inexact(operand(x)), as_inexact(operand(y))
-        axis = axis_of(axis, y.ndim)
-        if not assume_sorted:
-            order = np.argsort(seen(x), kind="mergesort")
-            x, y = np.take(x, order), np.take(y, order, axis)
-        self.x, self.axis = x, axis
-        self._extrapolate = isinstance(fill_value, str) and fill_value == "extrapolate"
-        if self._extrapolate and bounds_error:
-            raise ValueError("Cannot extrapolate and raise at the same time.")
-        self.bounds_error = not self._extrapolate if bounds_error is None else bounds_error
-        # Beyond the data there is no next point on one side, no previous one on the other.
-        kept = {"previous": (np.nan, None), "next": (None, np.nan)}.get(kind, (None, None))
-        self.fill_value = kept if self._extrapolate else fill_value
-        self._pieces = _pieces(x, y, axis, kind)
-
-    def __call__(self, x: Any) -> Any:
-        x = as_inexact(operand(x))
-        value = operand(self._pieces(x, extrapolate=True))
-        below, above = operand(seen(x) < seen(self.x[0])), operand(seen(x) > seen(self.x[-1]))
-        if self.bounds_error and (np.any(below) or np.any(above)):
-            raise ValueError("A value in x_new is outside the interpolation range.")
-        filled = self.fill_value
-        low, high = filled if isinstance(filled, tuple) else (filled, filled)
-        for outside, fill in ((below, low), (above, high)):
-            if fill is not None:
-                value = operand(where(self._among(outside, value), operand(fill), value))
-        return value
-
-    def _among(self, condition: Any, value: Array) -> Any:
-        """The condition on x in the place that the axes of x have in the value."""
-        rest = value.ndim - condition.ndim - self.axis
-        return reshaped(condition, (*condition.shape, *(1,) * rest))
-
-
-def _pieces(x: Array, y: Array, axis: int, kind: Any) -> Any:
-    """The kind as a piecewise polynomial."""
-    if kind == "cubic" or kind == 3:
-        return CubicSpline(x, y, axis, extrapolate=True)
-    lines = np.moveaxis(y, axis, 0)
-    if kind in ("linear", "slinear", 1):
-        data = _Data(x, y, axis)
-        return PPoly(np.stack([data.chords, lines[:-1]]), x, True, axis)
-    if kind in ("nearest", "nearest-up"):
-        # Half-way between two points "nearest" takes the lower one.
-        return _Steps(lines, 0.5 * (x[1:] + x[:-1]), axis, kind == "nearest-up")
-    if kind in ("previous", "zero", 0):
-        return _Steps(lines, x[1:], axis, True)
-    if kind == "next":
-        return _Steps(lines, x[:-1], axis, False)
-    errors.unsupported(f"scipy.interpolate.interp1d has no derivative rule for kind={kind!r}")
-
-
-class _Steps:
-    """Piecewise constant: line i between edges i - 1 and i."""
-
-    def __init__(self, lines: Array, edges: Array, axis: int, right: bool):
-        self.lines, self.edges, self.axis = lines, edges, axis
-        self.side: Any = "right" if right else "left"
-
-    def __call__(self, x: Array, extrapolate: bool = True) -> Array:
-        places = np.searchsorted(seen(self.edges), seen(reshaped(x, (x.size,))), self.side)
-        values = np.take(self.lines, places, 0)
-        values = reshaped(values, (*x.shape, *self.lines.shape[1:]))
-        return axes_behind(values, x.ndim, self.axis)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tapegrad import errors
 from tapegrad.functions.operands import Array, as_inexact, has_variable, operand, seen
-from tapegrad.ode.methods import METHODS, Slope, Step, method_named
-from tapegrad.ode.stepping import Failed, Tolerance, steps
+from tapegrad.functions.piecewise import as_double
+from tapegrad.ode.events import Events
+from tapegrad.ode.methods import Method, Slope, Step, Tolerance, explicit
+from tapegrad.ode.radau import Radau
+from tapegrad.ode.stepping import Failed, steps
 
 __all__ = ["odeint", "solve_ivp"]
 
@@ -30,14 +33,17 @@ def solve_ivp(
     """Solves dy/dt = fun(t, y), y(t_span[0]) = y0, as scipy.integrate.solve_ivp.
 
     Differentiated in y0, in the times (t_span, t_eval) and in all recorded values that `fun` uses,
-    by the methods "RK23", "RK45" and "DOP853"; other methods and `events` raise
-    tg.UnsupportedError. The step lengths count as constants. If nothing is recorded this is SciPy's
-    own function.
+    by the methods "RK23", "RK45", "DOP853" and, for stiff problems, "Radau"; other methods raise
+    tg.UnsupportedError. The step lengths count as constants; the times of events are differentiated
+    as roots. If nothing is recorded this is SciPy's own function.
 
     Args:
         fun: fun(t, y, *args) with y of shape (n,) gives the slopes, (n,).
         t_span: start and end; t_eval: the times wanted, between them, in that order.
-        options: rtol (1e-3), atol (1e-6), first_step, max_step.
+        events: a function of (t, y, *args), or several, each with attributes `terminal` and
+            `direction` if need be.
+        options: rtol (1e-3), atol (1e-6), first_step, max_step; for Radau jac, a matrix or a
+            function of (t, y, *args), which else is derived.
 
     Returns:
         An object with t, y of shape (n, len(t)), sol (if dense_output), status and the other
@@ -49,30 +55,51 @@ def solve_ivp(
     >>> np.round(tg.jacobian(end)(np.ones(1)), 6)
     array([[0.367879]])
     """
-    if args is not None:
-        given, extra = fun, tuple(args)
+    extra = () if args is None else tuple(args)
 
-        def fun(t: Any, y: Any) -> Any:
-            return given(t, y, *extra)
+    def slope(t: Any, y: Any) -> Any:
+        return fun(t, y, *extra)
 
-    if not _is_recorded(fun, t_span, y0, t_eval):
+    functions = [slope, *(_with_arguments(event, extra) for event in _listed(events))]
+    if not _is_recorded(functions, t_span, y0, t_eval):
         from scipy.integrate import solve_ivp as original
 
         return original(
-            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, **options
+            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options
         )
-    if not (isinstance(method, str) and method in METHODS):
-        errors.unsupported(
-            f"solve_ivp with method={method!r} has no derivative rule", f"use one of {METHODS}"
-        )
+    if callable(jac := options.get("jac")):
+        options["jac"] = _with_arguments(jac, extra)
+    chosen = _method(method, options)
+    problem = _Problem(slope, t_span, y0, chosen, _tolerance(**options))
     if events is not None:
-        errors.unsupported("solve_ivp has no derivative rule for events")
-    problem = _Problem(fun, t_span, y0, method, _tolerance(**options))
+        problem.events = Events(_listed(events), functions[1:])
     return problem.solve(None if t_eval is None else _times(t_eval, t_span), dense_output)
 
 
-def _is_recorded(fun: Callable[..., Any], t_span: Sequence[Any], y0: Any, t_eval: Any) -> bool:
-    return has_variable([*t_span, y0, t_eval]) or has_variable(fun(t_span[0], np.asarray(y0)))
+def _listed(events: Any) -> list[Slope]:
+    return [] if events is None else [events] if callable(events) else list(events)
+
+
+def _with_arguments(function: Callable[..., Any], extra: tuple[Any, ...]) -> Slope:
+    return lambda t, y: function(t, y, *extra)
+
+
+def _is_recorded(functions: Sequence[Slope], t_span: Sequence[Any], y0: Any, t_eval: Any) -> bool:
+    if has_variable([*t_span, y0, t_eval]):
+        return True
+    return any(has_variable(f(t_span[0], np.asarray(y0))) for f in functions)
+
+
+def _method(method: Any, options: dict[str, Any]) -> Method:
+    """The method of this name; its own options are taken out."""
+    if method == "Radau":
+        return Radau(options.pop("jac", None))
+    if method in ("RK23", "RK45", "DOP853"):
+        return explicit(method)
+    errors.unsupported(
+        f"solve_ivp with method={method!r} has no derivative rule",
+        "Use RK23, RK45 or DOP853, or Radau for a stiff problem.",
+    )
 
 
 def _tolerance(
@@ -109,23 +136,28 @@ class _Segment:
         self._dense: Callable[[Any], Array] | None = None
 
     def __call__(self, t: Any) -> Array:
+        return self.at((t - self.start) / self.length)
+
+    def at(self, x: Any) -> Array:
+        """The solution after the part x of the step."""
         if self._dense is None:
             self._dense = self._step.dense(self._slope)
-        return self._dense((t - self.start) / self.length)
+        return self._dense(x)
 
 
 class _Problem:
-    def __init__(self, fun: Slope, span: Sequence[Any], y0: Any, method: str, tol: Tolerance):
-        self.y0 = as_inexact(operand(y0))
+    def __init__(self, fun: Slope, span: Sequence[Any], y0: Any, method: Method, tol: Tolerance):
+        self.y0 = as_double(operand(y0))
         if self.y0.ndim != 1:
             raise ValueError("`y0` must be 1-dimensional.")
         self.start, self.end = span
-        self.method, self.tolerance = method_named(method), tol
+        self.method, self.tolerance = method, tol
+        self.events: Events | None = None
         self.calls = 0
 
         def slope(t: Any, y: Any) -> Array:
             self.calls += 1
-            f = operand(fun(t, y))
+            f = as_double(operand(fun(t, y)))
             if f.shape != self.y0.shape:
                 raise ValueError(f"fun gave shape {f.shape} for y of shape {self.y0.shape}")
             return f
@@ -137,15 +169,20 @@ class _Problem:
         ys: list[Array] = [self.y0] if times is None else []
         segments: list[_Segment] = []
         status, message = 0, "The solver successfully reached the end of the integration interval."
-        span = (self.start, self.end)
         try:
-            for step, t in steps(self.method, self.slope, span, self.y0, self.tolerance):
-                segments.append(_Segment(step, self.slope, t))
+            for segment, y in self._segments():
+                segments.append(segment)
+                ended = self.events.end_within(segment, y) if self.events else None
+                if ended:
+                    segment.end, y = ended
+                    status, message = 1, "A termination event occurred."
                 if times is None:
-                    ts.append(t)
-                    ys.append(step.y_new)
+                    ts.append(segment.end)
+                    ys.append(y)
                 else:
-                    self._take(times, segments[-1], ys)
+                    self._take(times, segment, ys)
+                if ended:
+                    break
         except Failed as failure:
             status, message = -1, str(failure)
         if times is not None and not segments:  # an empty interval
@@ -157,6 +194,14 @@ class _Problem:
             status,
             message,
         )
+
+    def _segments(self) -> Iterator[tuple[_Segment, Array]]:
+        """Each accepted step, and the solution at its end."""
+        if self.events:
+            self.events.begin(self.start, self.y0)
+        span = (self.start, self.end)
+        for step, t in steps(self.method, self.slope, span, self.y0, self.tolerance):
+            yield _Segment(step, self.slope, t), step.y_new
 
     def _take(self, times: Array, segment: _Segment, ys: list[Array]) -> None:
         """The solution at those of the times that the segment reaches."""
@@ -171,8 +216,9 @@ class _Problem:
     def _result(self, t: Array, y: Array, sol: Any, status: int, message: str) -> Any:
         from scipy.optimize import OptimizeResult
 
+        t_events, y_events = self.events.lists() if self.events else (None, None)
         return OptimizeResult(
-            t=t, y=y, sol=sol, t_events=None, y_events=None, nfev=self.calls, njev=0, nlu=0,
+            t=t, y=y, sol=sol, t_events=t_events, y_events=y_events, nfev=self.calls, njev=0, nlu=0,
             status=status, message=message, success=status >= 0,
         )  # fmt: skip
 
@@ -219,8 +265,8 @@ def odeint(
     """Solves dy/dt = func(y, t, *args) with y(t[0]) = y0 at the times t, as scipy.integrate.odeint.
 
     Differentiated in y0, t, args and all recorded values that `func` uses. Recorded problems are
-    solved by DOP853 in place of LSODA, to the same default tolerances of 1.49e-8: for stiff
-    problems it takes many steps. `full_output` and options of LSODA raise tg.UnsupportedError.
+    solved by DOP853 in place of LSODA, to the same default tolerances of 1.49e-8; for stiff ones
+    there is `solve_ivp` with Radau. `full_output` and options of LSODA raise tg.UnsupportedError.
 
     Returns:
         y of shape (len(t), n).
@@ -237,7 +283,7 @@ def odeint(
         return func(time, y, *extra) if tfirst else func(y, time, *extra)
 
     times = operand(t)
-    if not _is_recorded(slope, (times[0], times), y0, None):
+    if not _is_recorded([slope], (times[0], times), y0, None):
         from scipy.integrate import odeint as original
 
         return original(
@@ -253,5 +299,5 @@ def odeint(
         hmax or np.inf,
     )  # fmt: skip
     y0 = operand(y0)
-    problem = _Problem(slope, (times[0], times[-1]), y0.reshape(-1), "DOP853", tolerance)
+    problem = _Problem(slope, (times[0], times[-1]), y0.reshape(-1), explicit("DOP853"), tolerance)
     return problem.solve(times, False).y.T

@@ -9,35 +9,15 @@ from typing import Any
 import numpy as np
 
 from tapegrad.functions.operands import Array, seen
-from tapegrad.ode.methods import Method, Slope, Step, mean_norm
+from tapegrad.ode.methods import Method, Slope, Start, Step, Tolerance, mean_norm
 
-__all__ = ["Failed", "Tolerance", "steps"]
+__all__ = ["Failed", "steps"]
 
 SAFETY, LEAST_FACTOR, GREATEST_FACTOR = 0.9, 0.2, 10.0
 
 
 class Failed(Exception):
     """No step length gives the accuracy wanted."""
-
-
-class Tolerance:
-    """How exact and how long steps may be; `first` is the length of the first one, if given."""
-
-    def __init__(self, rtol: Any, atol: Any, first: Any = None, longest: Any = np.inf):
-        if np.any(np.asarray(atol) < 0):
-            raise ValueError("`atol` must be positive.")
-        if not longest > 0:
-            raise ValueError("`max_step` must be positive.")
-        if first is not None and not first > 0:
-            raise ValueError("`first_step` must be positive.")
-        self.rtol = np.maximum(rtol, 100 * np.finfo(float).eps)
-        self.atol, self.first, self.longest = np.asarray(atol), first, longest
-
-    def scale(self, *values: Any) -> Any:
-        largest = np.abs(seen(values[0]))
-        for value in values[1:]:
-            largest = np.maximum(largest, np.abs(seen(value)))
-        return self.atol + largest * self.rtol
 
 
 def steps(
@@ -59,7 +39,7 @@ def steps(
 def _accepted(
     method: Method,
     slope: Slope,
-    start: tuple[Any, Array, Array],
+    start: Start,
     goal: tuple[float, Any],
     tolerance: Tolerance,
     length: Any,
@@ -79,7 +59,10 @@ def _accepted(
             t_new = end
         h = t_new - t
         length = np.abs(seen(h))
-        step = Step(method, slope, start, h)
+        step = method.step(slope, start, h, tolerance)
+        if step is None:
+            length, growth = 0.5 * length, 1.0
+            continue
         error = step.error(tolerance.scale(y, step.y_new))
         with np.errstate(divide="ignore"):
             factor = SAFETY * error ** (-1.0 / (method.order + 1))
@@ -93,7 +76,7 @@ def _accepted(
 def _first_length(
     method: Method,
     slope: Slope,
-    start: tuple[Any, Array, Array],
+    start: Start,
     goal: tuple[float, Any],
     tolerance: Tolerance,
 ) -> Any:

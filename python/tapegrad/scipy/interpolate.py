@@ -15,11 +15,11 @@ from typing import Any
 import scipy.interpolate as _interpolate
 from scipy.interpolate import *  # noqa: F403
 
+from tapegrad.functions.interp1d import interp1d as interp1d
 from tapegrad.functions.piecewise import PPoly as PPoly
 from tapegrad.functions.splines import CubicHermiteSpline as CubicHermiteSpline
 from tapegrad.functions.splines import CubicSpline as CubicSpline
 from tapegrad.functions.splines import PchipInterpolator as PchipInterpolator
-from tapegrad.functions.splines import interp1d as interp1d
 
 
 def __getattr__(name: str) -> Any:
