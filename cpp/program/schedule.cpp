@@ -263,6 +263,17 @@ class Scheduler {
     for (std::size_t k = 0; k < moved.size(); ++k)
       if (moved[k]) std::sort(s_.steps[k].nodes.begin(), s_.steps[k].nodes.end());
   }
+  std::int64_t bytes_of(Operand o) const {
+    const Meta m = tape_.meta(o);
+    return m.shape.product() * itemsize(m.dtype);
+  }
+  std::int64_t operand_bytes(NodeId id) const {
+    std::int64_t bytes = 0;
+    for_operands(id, [&](Operand o) {
+      if (s_.kinds[s_.root(o)] != NodeKind::leaf) bytes += bytes_of(s_.root(o));
+    });
+    return bytes;
+  }
   void try_sink(NodeId id, std::uint32_t to, std::vector<bool>& moved) {
     const std::uint32_t from = s_.step_of[id];
     if (to >= s_.steps.size() || to <= from || s_.steps[to].kind != Plan::Kind::group) return;
@@ -271,7 +282,8 @@ class Scheduler {
     for_operands(id, [&](Operand o) { registers += s_.is_fused(o) && s_.step_of[o] == from; });
     if (registers > 1) return;
     auto& nodes = s_.steps[from].nodes;
-    if (nodes.size() == 1 || s_.steps[to].nodes.size() >= kGroupNodes) return;
+    if (s_.steps[to].nodes.size() >= kGroupNodes) return;
+    if (nodes.size() == 1 && operand_bytes(id) > bytes_of(id)) return;
     nodes.erase(std::find(nodes.begin(), nodes.end(), id));
     s_.steps[to].nodes.push_back(id);
     s_.step_of[id] = to;
