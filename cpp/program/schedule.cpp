@@ -11,7 +11,10 @@
 namespace tapegrad {
 namespace {
 
-constexpr std::size_t kGroupNodes = 96;  // more would not fit the first-level cache
+// More values would not fit the first-level cache, where each may take a tile; of short arrays it
+// takes but some lines.
+constexpr std::size_t kGroupNodes = 96, kShortGroupNodes = 384;
+constexpr std::int64_t kShort = 32;  // elements
 
 class Scheduler {
  public:
@@ -220,7 +223,7 @@ class Scheduler {
     for (auto i = std::lower_bound(steps.begin(), steps.end(), r); i != steps.end(); ++i) {
       auto& step = s_.steps[*i];
       const bool room = kind == Plan::Kind::scalars ||
-                        (passes_.fuse && step.nodes.size() < kGroupNodes) ||
+                        (passes_.fuse && step.nodes.size() < room_of(step)) ||
                         (!passes_.fuse && step.nodes.empty());
       if (!room) continue;
       step.nodes.push_back(id);
@@ -229,6 +232,9 @@ class Scheduler {
     }
     add_step(kind, shape, id);
     steps.push_back(static_cast<std::uint32_t>(s_.steps.size() - 1));
+  }
+  static std::size_t room_of(const Schedule::Step& step) {
+    return step.shape.product() <= kShort ? kShortGroupNodes : kGroupNodes;
   }
   void add_step(Plan::Kind kind, const Dims& shape, NodeId id) {
     s_.step_of[id] = static_cast<std::uint32_t>(s_.steps.size());
@@ -282,7 +288,7 @@ class Scheduler {
     for_operands(id, [&](Operand o) { registers += s_.is_fused(o) && s_.step_of[o] == from; });
     if (registers > 1) return;
     auto& nodes = s_.steps[from].nodes;
-    if (s_.steps[to].nodes.size() >= kGroupNodes) return;
+    if (s_.steps[to].nodes.size() >= room_of(s_.steps[to])) return;
     if (nodes.size() == 1 && operand_bytes(id) > bytes_of(id)) return;
     nodes.erase(std::find(nodes.begin(), nodes.end(), id));
     s_.steps[to].nodes.push_back(id);
