@@ -7,7 +7,6 @@
 #include "variable.hpp"
 
 namespace tapegrad {
-namespace {
 
 Op op_named(PyObject* name) {
   static const auto* ops = [] {
@@ -22,6 +21,8 @@ Op op_named(PyObject* name) {
   if (found == ops->end()) throw Error(std::string("no op is named ") + text);
   return found->second;
 }
+
+namespace {
 
 PyObject* result_of(Value value, bool variable) {
   return variable ? new_variable(std::move(value)) : value_to_python(value.array);

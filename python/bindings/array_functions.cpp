@@ -6,24 +6,31 @@
 #include <utility>
 #include <vector>
 
+#include "questions.hpp"
 #include "short_ways.hpp"
 
 namespace tapegrad {
 namespace {
 
 // The parameters of a plain call in NumPy's order; those from `positional` on are given by keyword.
+// An empty name: by position alone.
 // `spread`: the second one may be spread out, as in x.reshape(2, 3).
 struct Form {
-  static constexpr std::size_t kParameters = 3;
+  static constexpr std::size_t kParameters = 5;
   std::array<const char*, kParameters> parameters;
   Py_ssize_t positional;
   bool spread = false;
 };
 constexpr Form kArray{{"a"}, 1};
 constexpr Form kReduced{{"a", "axis", "keepdims"}, 2};
+constexpr Form kMoment{{"a", "axis", "ddof", "keepdims"}, 2};
+constexpr Form kSorted{{"a", "axis", "kind"}, 3};
+constexpr Form kOffset{{"a", "offset"}, 2};
+constexpr Form kAlong{{"a", "axis"}, 2};
 constexpr Form kClipped{{"a", "a_min", "a_max"}, 3};
 constexpr Form kTyped{{"x", "dtype"}, 2};
 constexpr Form kProduct{{"a", "b"}, 2};
+constexpr Form kRepeated{{"a", "repeats", "axis"}, 3};
 constexpr Form kTaken{{"a", "indices", "axis"}, 3};
 constexpr Form kJoined{{"arrays", "axis"}, 2};
 constexpr Form kStacked{{"tup"}, 1};
@@ -42,7 +49,15 @@ constexpr auto kFunctions = std::to_array<ShortWay>({
     {"max", kReduced, ways::max},
     {"min", kReduced, ways::min},
     {"mean", kReduced, ways::mean},
-    {"norm", {{"x"}, 1}, ways::norm},
+    {"ptp", kReduced, ways::ptp},
+    {"var", kMoment, ways::var},
+    {"std", kMoment, ways::std},
+    {"any", kReduced, ways::any},
+    {"all", kReduced, ways::all},
+    {"argmax", kReduced, ways::argmax},
+    {"argmin", kReduced, ways::argmin},
+    {"argsort", kSorted, ways::argsort},
+    {"norm", {{"x", "ord", "axis", "keepdims"}, 4}, ways::norm},
     {"where", {{"condition", "x", "y"}, 3}, ways::where},
     {"clip", kClipped, ways::clip},
     {"astype", kTyped, ways::astype},
@@ -54,20 +69,39 @@ constexpr auto kFunctions = std::to_array<ShortWay>({
     {"inner", kProduct, ways::inner},
     {"vdot", kProduct, ways::vdot},
     {"outer", kProduct, ways::outer},
+    {"tensordot", {{"a", "b", "axes"}, 3}, ways::tensordot},
+    {"einsum", {{"", "", "", "", "optimize"}, 4}, ways::einsum},
     {"reshape", {{"a", "shape"}, 2}, ways::reshape},
     {"transpose", {{"a", "axes"}, 2}, ways::transpose},
     {"swapaxes", {{"a", "axis1", "axis2"}, 3}, ways::swapaxes},
+    {"moveaxis", {{"a", "source", "destination"}, 3}, ways::moveaxis},
+    {"matrix_transpose", {{""}, 1}, ways::matrix_transpose},
     {"flip", {{"m", "axis"}, 2}, ways::flip},
+    {"flipud", {{"m"}, 1}, ways::flipud},
+    {"fliplr", {{"m"}, 1}, ways::fliplr},
     {"expand_dims", {{"a", "axis"}, 2}, ways::expand_dims},
     {"ravel", kArray, ways::ravel},
-    {"squeeze", kArray, ways::squeeze},
+    {"squeeze", kAlong, ways::squeeze},
+    {"atleast_1d", {{""}, 1}, ways::atleast_1d},
+    {"atleast_2d", {{""}, 1}, ways::atleast_2d},
     {"roll", {{"a", "shift", "axis"}, 3}, ways::roll},
-    {"diff", kArray, ways::diff},
+    {"diff", {{"a", "n", "axis"}, 3}, ways::diff},
+    {"gradient", {{"f", "", "axis"}, 2}, ways::gradient},
+    {"cumprod", kAlong, ways::cumprod},
     {"concatenate", kJoined, ways::concatenate},
     {"stack", kJoined, ways::stack},
     {"hstack", kStacked, ways::hstack},
     {"vstack", kStacked, ways::vstack},
+    {"column_stack", kStacked, ways::column_stack},
+    {"append", {{"arr", "values", "axis"}, 3}, ways::append},
+    {"repeat", kRepeated, ways::repeat},
+    {"tile", {{"A", "reps"}, 2}, ways::tile},
+    {"pad", {{"array", "pad_width", "mode"}, 3}, ways::pad},
     {"take", kTaken, ways::take},
+    {"sort", kAlong, ways::sort},
+    {"diagonal", kOffset, ways::diagonal},
+    {"trace", kOffset, ways::trace},
+    {"diag", {{"v", "k"}, 2}, ways::diag},
 });
 
 // Methods of ndarray with their signatures.
@@ -82,6 +116,19 @@ constexpr auto kMethods = std::to_array<ShortWay>({
     METHOD(min, kReduced, "($self, axis=None, out=None, keepdims=False, initial=None, where=None)"),
     METHOD(mean, kReduced,
            "($self, axis=None, dtype=None, out=None, keepdims=False, *, where=None)"),
+    METHOD(var, kMoment,
+           "($self, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None)"),
+    METHOD(std, kMoment,
+           "($self, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None)"),
+    METHOD(any, kReduced, "($self, axis=None, out=None, keepdims=False, *, where=None)"),
+    METHOD(all, kReduced, "($self, axis=None, out=None, keepdims=False, *, where=None)"),
+    METHOD(argmax, kReduced, "($self, axis=None, out=None, *, keepdims=False)"),
+    METHOD(argmin, kReduced, "($self, axis=None, out=None, *, keepdims=False)"),
+    METHOD(argsort, kSorted, "($self, axis=-1, kind=None, order=None, *, stable=None)"),
+    METHOD(cumprod, kAlong, "($self, axis=None, dtype=None, out=None)"),
+    METHOD(repeat, kRepeated, "($self, repeats, axis=None)"),
+    METHOD(diagonal, kOffset, "($self, offset=0, axis1=0, axis2=1)"),
+    METHOD(trace, kOffset, "($self, offset=0, axis1=0, axis2=1, dtype=None, out=None)"),
     METHOD(clip, kClipped, "($self, min=None, max=None, out=None, **keywords)"),
     METHOD(astype, kTyped, "($self, dtype, order='K', casting='unsafe', subok=True, copy=True)"),
     METHOD(dot, kProduct, "($self, b, out=None)"),
@@ -90,13 +137,14 @@ constexpr auto kMethods = std::to_array<ShortWay>({
     METHOD(ravel, kArray, "($self, order='C')"),
     METHOD(flatten, kArray, "($self, order='C')"),
     METHOD(swapaxes, (Form{{"a", "axis1", "axis2"}, 3}), "($self, axis1, axis2)"),
-    METHOD(squeeze, kArray, "($self, axis=None)"),
+    METHOD(squeeze, kAlong, "($self, axis=None)"),
     METHOD(take, kTaken, "($self, indices, axis=None, out=None, mode='raise')"),
 });
 #undef METHOD
 
 std::unordered_map<PyObject*, const ShortWay*> way_of_function;  // complete once imported
-PyObject* implementations = nullptr;             // the dict from NumPy's functions to the package's
+PyObject* implementations = nullptr;  // the dict from NumPy's functions to the package's
+std::unordered_map<PyObject*, Question> questions;
 std::array<PyObject*, kMethods.size()> general;  // the package's method behind each short one
 
 // The arguments of a call, sorted by the parameters of a short way.
@@ -194,6 +242,9 @@ void attach_method(PyObject* name, PyObject* function) {
 
 void attach(const py::dict& functions, const py::dict& methods) {
   implementations = functions.inc_ref().ptr();
+  for (const auto& [function, implementation] : functions)
+    if (const Question question = question_of(implementation.ptr()); question != Question::none)
+      questions.emplace(function.ptr(), question);
   for (const auto& [name, function] : methods) attach_method(name.ptr(), function.ptr());
 }
 
@@ -222,6 +273,10 @@ PyObject* array_function(PyObject*, PyObject* const* args, Py_ssize_t n, PyObjec
   const auto way = way_of_function.find(args[0]);
   if (way != way_of_function.end()) {
     PyObject* result = function_shortly(*way->second, args[2], args[3]);
+    if (result || PyErr_Occurred()) return result;
+  }
+  if (const auto asked = questions.find(args[0]); asked != questions.end() && !program_session()) {
+    PyObject* result = guarded([&] { return answer(args[0], asked->second, args[2], args[3]); });
     if (result || PyErr_Occurred()) return result;
   }
   PyObject* function = PyDict_GetItemWithError(implementations, args[0]);

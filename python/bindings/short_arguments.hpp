@@ -55,6 +55,17 @@ inline bool integers_from(PyObject* o, Dims& values) {
     if (!integer_from(items[i], values[i])) return false;
   return true;
 }
+// One axis or several, each named once, counted from the front.
+inline bool axes_from(PyObject* o, std::size_t ndim, Dims& axes) {
+  if (!integers_from(o, axes)) return false;
+  Dims seen(ndim, 0);
+  for (auto& k : axes) {
+    if (k < 0) k += static_cast<std::int64_t>(ndim);
+    if (k < 0 || k >= static_cast<std::int64_t>(ndim) || seen[static_cast<std::size_t>(k)]++)
+      return false;
+  }
+  return true;
+}
 inline bool flag_from(PyObject* o, bool& flag) {
   flag = o == Py_True;
   return !o || PyBool_Check(o);
@@ -67,5 +78,47 @@ inline PyObject* record(Op op, Argument in, Attrs attrs = {}) {
   return record(op, {&in, 1}, attrs);
 }
 inline Value applied(Op op, Argument in, Attrs attrs = {}) { return apply(op, {&in, 1}, attrs); }
+
+// Functions of several ops are composed of these.
+inline Argument on(Op op, Argument x, Attrs attrs = {}) {
+  return own(applied(op, std::move(x), attrs));
+}
+inline Argument on(Op op, Argument x, Argument y, Attrs attrs = {}) {
+  Argument in[] = {std::move(x), std::move(y)};
+  return own(apply(op, in, attrs));
+}
+inline PyObject* result(Argument x) { return new_variable(std::move(x.value)); }
+
+inline bool is_complex(const Argument& x) { return x.value.array.dtype() == DType::c128; }
+inline Dims shape_of(const Argument& x) { return x.value.array.shape(); }
+
+// Elements [start, start + length) of one axis.
+inline Argument sliced(const Argument& x, std::size_t axis, std::int64_t start,
+                       std::int64_t length) {
+  Dims attrs;
+  const Dims shape = shape_of(x);
+  for (std::size_t k = 0; k < shape.size(); ++k)
+    for (std::int64_t v : {k == axis ? start : 0, std::int64_t{1}, k == axis ? length : shape[k]})
+      attrs.push_back(v);
+  return on(Op::slice, x, attrs);
+}
+inline Argument reshaped(Argument x, const Dims& shape) {
+  return shape == x.value.array.shape() ? x : on(Op::reshape, std::move(x), shape);
+}
+inline Argument flat(Argument x) {
+  const Dims row{x.value.array.size()};
+  return reshaped(std::move(x), row);
+}
+
+// sqrt with slope 0 at 0: norms and deviations have derivative 0 there by convention.
+inline Argument root(const Argument& square) {
+  const Array& a = square.value.array;
+  if (!program_session() && a.ndim() == 0) {  // the choice is final
+    const bool zero = a.dtype() == DType::f32 ? a.at<float>() == 0.0f : a.at<double>() == 0.0;
+    if (!zero) return on(Op::sqrt, square);
+  }
+  Argument in[] = {on(Op::equal, square, number(0.0)), number(0.0), on(Op::sqrt, square)};
+  return own(apply(Op::where, in, {}));
+}
 
 }  // namespace tapegrad::ways

@@ -13,9 +13,14 @@ using Given = PyObject* const*;
 using Way = PyObject*(Given given);
 
 // (x, axis, keepdims)
-Way sum, prod, max, min, mean;
-// (x) of everything
+Way sum, prod, max, min, mean, ptp;
+Way any, all, argmax, argmin;
+// (x, axis, ddof, keepdims)
+Way var, std;
+// (x, order, axis, keepdims)
 Way norm;
+// (x, axis, kind)
+Way argsort;
 // (condition, x, y)
 Way where;
 // (x, low, high)
@@ -28,23 +33,43 @@ Way zeros_like, ones_like;
 Way full_like;
 // (a, b)
 Way dot, inner, vdot, outer;
+// (a, b, axes)
+Way tensordot;
+// (subscripts, a, b, c, optimize)
+Way einsum;
 // (x, shape)
 Way reshape;
 // (x, axes)
 Way transpose;
 // (x, axis)
-Way expand_dims, flip;
+Way expand_dims, squeeze, flip;
 // (x, axis, axis)
-Way swapaxes;
+Way swapaxes, moveaxis;
 // (x)
-Way ravel, flatten, squeeze, diff;
+Way ravel, flatten, flipud, fliplr, matrix_transpose, atleast_1d, atleast_2d;
 // (x, shift, axis)
 Way roll;
+// (x, n, axis)
+Way diff;
+// (x, spacing, axis)
+Way gradient;
+// (x, axis)
+Way cumprod, sort;
 // (parts, axis)
 Way concatenate, stack;
 // (parts)
-Way hstack, vstack;
+Way hstack, vstack, column_stack;
+// (a, b, axis)
+Way append;
+// (x, count, axis)
+Way repeat;
+// (x, counts)
+Way tile;
+// (x, widths, mode)
+Way pad;
 // (x, indices, axis)
 Way take;
+// (x, offset)
+Way diagonal, trace, diag;
 
 }  // namespace tapegrad::ways

@@ -11,6 +11,9 @@
 #include "ops/fft.hpp"
 #include "ops/kernels.hpp"
 #include "ops/sorting.hpp"
+#include "questions.hpp"
+#include "short_arguments.hpp"
+#include "short_ways.hpp"
 #include "variable.hpp"
 
 namespace tapegrad {
@@ -147,7 +150,58 @@ void settle_exponent(const Argument& number, Argument& exponent) {
   if (!integer && !exponent.variable) throw TypeFault("ldexp: the exponent must be an integer");
   const DType dtype = number.value.array.dtype();
   const DType to = is_differentiable(dtype) ? dtype : DType::f64;
-  if (!exponent.variable) e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
+  if (exponent.variable) return;
+  e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
+  exponent.weak = false;  // it has the number's dtype now
+}
+
+// np.add.reduce and its like: reductions, along the first axis unless told otherwise. Null without
+// an error if the call is not of the plain form.
+PyObject* reduce_shortly(PyObject* ufunc, PyObject* const* args, Py_ssize_t n, PyObject* names) {
+  const std::optional<Op> op = op_of_ufunc(ufunc);
+  ways::Way* way = op == Op::add        ? ways::sum
+                   : op == Op::multiply ? ways::prod
+                   : op == Op::maximum  ? ways::max
+                   : op == Op::minimum  ? ways::min
+                                        : nullptr;
+  if (!way || n < 1 || n > 2) return nullptr;
+  const py::int_ first(0);
+  PyObject* given[] = {args[0], n > 1 ? args[1] : first.ptr(), nullptr};
+  for (Py_ssize_t i = 0, count = names ? PyTuple_GET_SIZE(names) : 0; i < count; ++i) {
+    PyObject* name = PyTuple_GET_ITEM(names, i);
+    if (n == 1 && PyUnicode_CompareWithASCIIString(name, "axis") == 0) given[1] = args[n + i];
+    else if (PyUnicode_CompareWithASCIIString(name, "keepdims") == 0) given[2] = args[n + i];
+    else return nullptr;
+  }
+  return way(given);
+}
+
+// np.subtract.outer and its like: one operand gets an axis of length 1 for each axis of the other.
+PyObject* outer_shortly(PyObject* ufunc, PyObject* const* args) {
+  const std::optional<Op> op = op_of_ufunc(ufunc);
+  if (!op || kind_of(*op) != OpKind::binary) return nullptr;
+  Argument a, b;
+  if (!ways::operand_from(args[0], a) || !ways::operand_from(args[1], b)) return nullptr;
+  if (ways::is_complex(a) || ways::is_complex(b)) return nullptr;
+  Dims shape = ways::shape_of(a);
+  for (int k = 0; k < b.value.array.ndim(); ++k) shape.push_back(1);
+  return ways::result(ways::on(*op, ways::reshaped(std::move(a), shape), std::move(b)));
+}
+
+PyObject* answer_plainly(PyObject* ufunc, PyObject* const* inputs, Py_ssize_t n) {
+  py::tuple plain(static_cast<std::size_t>(n));
+  for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(plain.ptr(), i, Py_NewRef(inputs[i]));
+  return answer(ufunc, Question::values, plain.ptr(), nullptr);
+}
+
+// A method of a ufunc in its plain form.
+PyObject* method_shortly(PyObject* ufunc, PyObject* method, PyObject* const* args, Py_ssize_t n,
+                         PyObject* names) {
+  if (PyUnicode_CompareWithASCIIString(method, "reduce") == 0)
+    return reduce_shortly(ufunc, args, n, names);
+  if (n == 2 && !names && PyUnicode_CompareWithASCIIString(method, "outer") == 0)
+    return outer_shortly(ufunc, args);
+  return nullptr;
 }
 
 }  // namespace
@@ -160,12 +214,20 @@ PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
         session->watched.watch_all(args[i]);
     return hand_on(ufunc_fallback, "ufunc_fallback", args, n, names);
   };
+  if (PyUnicode_CompareWithASCIIString(args[1], "__call__") != 0) {
+    PyObject* result =
+        guarded([&] { return method_shortly(args[0], args[1], args + 2, n - 2, names); });
+    return result || PyErr_Occurred() ? result : to_python();
+  }
   if (names && PyTuple_GET_SIZE(names) > 0) return to_python();
-  if (PyUnicode_CompareWithASCIIString(args[1], "__call__") != 0) return to_python();
   return guarded([&]() -> PyObject* {
     const std::optional<Op> op = op_of_ufunc(args[0]);
     const bool question = op && kind_of(*op) == OpKind::comparison;
-    if (!op || (question && !program_session()) || n - 2 != arity_of(*op)) return to_python();
+    if (!op || n - 2 != arity_of(*op)) return to_python();
+    if (question && !program_session()) {
+      PyObject* found = answer_plainly(args[0], args + 2, n - 2);
+      return found || PyErr_Occurred() ? found : to_python();
+    }
     Argument in[2];
     bool complex = false, active = false;
     for (Py_ssize_t i = 2; i < n; ++i) {

@@ -80,9 +80,10 @@ PyObject* view_method(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
     const char* name;
     PyObject* attrs;
-    if (!PyArg_ParseTuple(args, "sO", &name, &attrs)) return nullptr;
+    int copies = false;
+    if (!PyArg_ParseTuple(args, "sO|p", &name, &attrs, &copies)) return nullptr;
     for (Op op : {Op::slice, Op::reshape, Op::transpose, Op::broadcast_to, Op::real, Op::imag})
-      if (op_name(op) == name) return new_view(self, op, dims_from(attrs));
+      if (op_name(op) == name) return new_view(self, op, dims_from(attrs), copies);
     throw Error(std::string("no view op ") + name);
   });
 }
@@ -90,14 +91,20 @@ PyObject* view_method(PyObject* self, PyObject* args) {
 PyObject* to_array(PyObject* self, PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
     Variable* v = as_variable(self);
-    if (carries_derivative(v)) call_python("tapegrad.errors", "detached_array", py::make_tuple());
+    if (carries_derivative(v))
+      return call_python("tapegrad.errors", "detached_array",
+                         py::make_tuple(py::reinterpret_borrow<py::object>(self)))
+          .release()
+          .ptr();
     observe(v);
     return array_to_numpy(value_of(v).array, false);
   });
 }
 
 PyMethodDef methods[] = {
-    {"_view", view_method, METH_VARARGS, "A view of this Variable by an op and its attributes."},
+    {"_view", view_method, METH_VARARGS,
+     "A view of this Variable by an op and its attributes; with a third argument that is true it "
+     "writes through even where the op had to copy."},
     {"__array__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(to_array)),
      METH_VARARGS | METH_KEYWORDS, "Raises DetachedError for values that depend on an input."},
     {"__array_ufunc__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(array_ufunc)),

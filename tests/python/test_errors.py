@@ -1,6 +1,7 @@
 """What goes wrong raises the right error, with the user's file and line and the fix."""
 
 import contextlib
+import re
 import threading
 
 import numpy as np
@@ -134,6 +135,110 @@ def test_arguments_that_are_no_numbers(transform, value, message):
     assert str(caught.value).startswith(transform)
 
 
+def assigned(x):
+    y = x.copy()
+    y[:2] = np.ones(3)
+    return np.sum(y)
+
+
+def added_in_place(x):
+    y = x.copy()
+    y += np.ones((2, 3))
+    return np.sum(y)
+
+
+# Of a vector of three numbers; each is refused with both shapes named.
+WRONG_SHAPES = {
+    "sum": (lambda x: x + np.ones(4), ValueError, r"with shapes \(3,\) \(4,\)"),
+    "reflected": (lambda x: np.ones((2, 2)) - x, ValueError, r"with shapes \(2, 2\) \(3,\)"),
+    "ufunc": (lambda x: np.arctan2(x, np.ones(4)), ValueError, r"with shapes \(3,\) \(4,\)"),
+    "matmul": (lambda x: np.ones((2, 2)) @ x, ValueError, r"shapes \(2, 2\) and \(3,\) do not fit"),
+    "einsum": (lambda x: np.einsum("ij,j", np.ones((2, 2)), x), ValueError, "lengths 2 and 3"),
+    "reshape": (lambda x: x.reshape(2, 2), ValueError, r"array of size 3 into shape \(2, 2\)"),
+    "joining": (lambda x: np.concatenate([x, np.ones((2, 2))]), ValueError, r"\(3,\), \(2, 2\)"),
+    "assignment": (assigned, ValueError, r"from shape \(3,\) into shape \(2,\)"),
+    "in place": (added_in_place, ValueError, r"shape \(3,\) doesn't match .* shape \(2, 3\)"),
+    "index": (lambda x: x[5], IndexError, "index 5 is out of bounds for axis 0 with size 3"),
+    "axis": (lambda x: np.sum(x, axis=2), ValueError, "axis 2 is out of bounds"),
+    "solve": (lambda x: np.linalg.solve(np.ones((2, 3)), x), ValueError, r"\(2, 3\) must be"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+@pytest.mark.parametrize("f, kind, message", WRONG_SHAPES.values(), ids=WRONG_SHAPES)
+def test_wrong_shapes(f, kind, message, replayed):
+    def total(x):
+        return np.sum(f(x))
+
+    with pytest.raises(kind, match=message):
+        tg.grad(tg.function(total) if replayed else total)(np.ones(3))
+    assert isinstance(tg.grad(np.sin)(0.5), float)  # nothing is left open
+
+
+OBJECTS = np.array([1.0, None, 2.0])
+TEXT = np.array(["a", "b", "c"])
+NO_OPERANDS = {
+    "an object array": (lambda x: x * OBJECTS, "an operand has dtype object.*astype"),
+    "an object array in front": (lambda x: OBJECTS * x, "an operand has dtype object.*astype"),
+    "objects in a ufunc": (lambda x: np.maximum(x, OBJECTS), "an operand has dtype object"),
+    "objects in where": (lambda x: np.where([True] * 3, x, OBJECTS), "an operand has dtype object"),
+    "objects to join": (lambda x: np.concatenate([x, OBJECTS]), "an operand has dtype object"),
+    "an array of text": (lambda x: x * TEXT, "an operand has dtype <U1"),
+    "a text": (lambda x: x + "a", "unsupported operand .*'tapegrad.Variable' and 'str'"),
+    "a text in a ufunc": (lambda x: np.multiply(x, "a"), "NotImplemented.*'Variable', 'str'"),
+    "a text to assign": (lambda x: x.copy().__setitem__(0, "a"), "cannot assign a str"),
+    "None": (lambda x: x + None, "unsupported operand .*'NoneType'"),
+    "dates": (lambda x: x * np.array(["2020-01-01"] * 3, "datetime64[D]"), "dtype datetime64"),
+}
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+@pytest.mark.parametrize("f, message", NO_OPERANDS.values(), ids=NO_OPERANDS)
+def test_operands_that_are_no_numbers(f, message, replayed):
+    def total(x):
+        return np.sum(f(x))
+
+    with pytest.raises(TypeError, match=message):
+        tg.grad(tg.function(total) if replayed else total)(np.ones(3))
+
+
+def test_text_is_no_index():
+    with pytest.raises(IndexError, match="only integers, slices"):
+        tg.grad(lambda x: x["a"])(np.ones(3))
+
+
+@pytest.mark.parametrize("x", [np.array([1, -2]), np.array([1, 2], np.uint8), [1, -2]])
+def test_integers_are_numbers(x):
+    gradient = tg.grad(lambda x: np.sum(np.asarray(1.5) * x[0] ** 2 / x[1]))(x)
+    a, b = float(x[0]), float(x[1])
+    for found, expected in zip(gradient, [3.0 * a / b, -1.5 * a**2 / b**2], strict=True):
+        assert found == expected and np.asarray(found).dtype == float
+    assert tg.grad(lambda x: 1 / x)(2) == -0.25
+    with pytest.raises(OverflowError, match="int too large"):
+        tg.grad(lambda x: x * 2.0)(10**400)
+
+
+@pytest.mark.parametrize("constant", [3.0, 7, np.float64(2.0), np.ones(())])
+@pytest.mark.parametrize("replayed", [False, True])
+def test_a_constant_has_derivative_zero(constant, replayed):
+    def f(x):
+        return constant
+
+    if replayed:
+        f = tg.function(f)
+    x = np.ones(3)
+    assert tg.grad(f)(x).tolist() == [0.0] * 3
+    value, gradient = tg.value_and_grad(f)(x)
+    assert value == constant and gradient.tolist() == [0.0] * 3
+    assert tg.hessian(f)(x).tolist() == [[0.0] * 3] * 3
+    assert tg.hvp(f)(x, x).tolist() == [0.0] * 3
+    for jacobian in (tg.jacobian, tg.jacfwd, tg.jacrev):
+        assert jacobian(lambda x: f(x) * np.ones(2))(x).tolist() == [[0.0] * 3] * 2
+    assert tg.jvp(f, (x,), (x,)) == (constant, 0.0)
+    assert tg.vjp(f, x)[1](1.0)[0].tolist() == [0.0] * 3
+    assert tg.derivative(f)(1.0) == 0.0
+
+
 def test_second_argument_is_named():
     with pytest.raises(TypeError, match=r"argument 1\['a'\] is a str"):
         tg.grad(lambda x, y: x, argnums=(0, 1))(1.0, {"a": "b"})
@@ -242,8 +347,18 @@ def kept():
     return out[0]
 
 
+ENDED = "test_errors.py:.*(after its recording had ended|in another recording or another thread)"
+
 USES = {
     "add": lambda v: v + 1.0,
+    "in place": lambda v: v.__iadd__(1.0),
+    "transpose": lambda v: v.T,
+    "truth": lambda v: bool(v),
+    "number": lambda v: int(v),
+    "choice": lambda v: np.where(v > 0, v, 0.0),
+    "join": lambda v: np.stack([v, v]),
+    "copy": lambda v: v.copy(),
+    "program": lambda v: tg.function(np.sin)(v),
     "ufunc": lambda v: np.sin(v),
     "function": lambda v: np.sum(v),
     "compare": lambda v: v > 0,
@@ -254,14 +369,14 @@ USES = {
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_a_variable_kept_after_its_recording(use):
-    with pytest.raises(tg.RecordingError, match=HERE):
+    with pytest.raises(tg.RecordingError, match=ENDED):
         use(kept())
 
 
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_a_variable_in_another_recording(use):
     v = kept()
-    with pytest.raises(tg.RecordingError, match=HERE):
+    with pytest.raises(tg.RecordingError, match=ENDED):
         tg.grad(lambda x: use(v) * x)(1.0)
 
 
@@ -302,6 +417,7 @@ def test_a_variable_in_another_thread(inside):
 
     assert tg.grad(f)(3.0) == 6.0
     assert len(caught) == 1
+    assert re.search(ENDED, str(caught[0]))
 
 
 def test_exceptions_leave_no_recording_behind():
@@ -332,8 +448,13 @@ def test_recursion_without_end_is_pythons_own_error():
     def f(x):
         return tg.grad(f)(x)
 
-    with pytest.raises(RecursionError):
-        tg.grad(f)(1.0)
+    def plain(x):
+        return plain(x * 1.0)
+
+    program = tg.function(lambda x: program(x))
+    for endless in (tg.grad(f), tg.grad(plain), program):
+        with pytest.raises(RecursionError, match="maximum recursion depth exceeded"):
+            endless(1.0)
     assert isinstance(tg.grad(np.sin)(0.5), float)
 
 

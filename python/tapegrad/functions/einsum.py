@@ -16,7 +16,7 @@ from tapegrad._core import apply
 from tapegrad.functions.operands import Array, as_dtype, deliver, operand, result_dtype
 from tapegrad.functions.registry import implements, plain
 
-__all__ = ["einsum"]
+__all__ = ["einsum", "steps"]
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # An ellipsis stands for axes labelled by these, the last axis by the last of them.
@@ -52,7 +52,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any
         common = np.dtype(dtype) if dtype is not None else result_dtype(*values)
         values = [as_dtype(a, common) for a in values]
     shapes = tuple([a.shape for a in values])
-    for op, places, attrs in _steps(subscripts, shapes, _frozen(optimize)):
+    for op, places, attrs in steps(subscripts, shapes, _frozen(optimize)):
         values.append(apply(op, [values[k] for k in places], attrs))
     return values[-1] if out is None else deliver(values[-1], out, "einsum")
 
@@ -148,7 +148,8 @@ class Plan:
 
 
 @functools.lru_cache(maxsize=512)
-def _steps(subscripts: str, shapes: tuple[Shape, ...], optimize: Any) -> list[Step]:
+def steps(subscripts: str, shapes: tuple[Shape, ...], optimize: Any) -> list[Step]:
+    """What to do, in order; the extension keeps it for plain calls."""
     inputs, output = _labels(subscripts, tuple(map(len, shapes)))
     plan = Plan(shapes)
     terms = [_diagonal(plan, labels, place) for place, labels in enumerate(inputs)]

@@ -60,12 +60,16 @@ def plain(tree: Any) -> Any:
 
 
 def on_values(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` on plain values: for results that have derivative zero or are no numbers."""
+    """`function` on plain values: for results that have derivative zero or are no numbers.
+
+    The extension looks at `asks`, and answers plain calls by itself.
+    """
 
     @functools.wraps(function)
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         return function(*plain(args), **plain(kwargs))
 
+    evaluate.asks = "values"  # type: ignore[attr-defined]
     return evaluate
 
 
@@ -80,6 +84,7 @@ def question(function: Callable[..., Any]) -> Callable[[Function], Function]:
         def evaluate(*args: Any, **kwargs: Any) -> Any:
             return (recorded if in_program() else plainly)(*args, **kwargs)
 
+        evaluate.asks = "values"  # type: ignore[attr-defined]
         return evaluate  # type: ignore[return-value]
 
     return register
@@ -98,6 +103,7 @@ def on_metas(function: Callable[..., Any]) -> Callable[..., Any]:
 
         return function(*at(args), **{key: at(part) for key, part in kwargs.items()})
 
+    evaluate.asks = "metas"  # type: ignore[attr-defined]
     return evaluate
 
 
