@@ -210,6 +210,16 @@ def test_programs_and_batches():
     close(rows, scipy.interpolate.CubicSpline(x, y)(at).T)
 
 
+def test_one_trace_serves_every_argument():
+    x, y = points(6)
+    for curve in (interpolate.CubicSpline(x, y), interpolate.interp1d(x, y, "nearest", axis=0,
+                  bounds_error=False)):  # fmt: skip
+        program = tg.function(curve)
+        for at in RNG.uniform(x[0] - 1.0, x[-1] + 1.0, (4, 3)):
+            np.testing.assert_allclose(program(at), curve(at), rtol=1e-12)
+        assert program.stats()["records"] == 1
+
+
 def test_errors():
     x = np.arange(3.0)
     for call in (
