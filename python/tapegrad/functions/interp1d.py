@@ -9,6 +9,7 @@ import numpy as np
 
 from tapegrad import errors
 from tapegrad.functions.arranging import take
+from tapegrad.functions.bsplines import make_interp_spline
 from tapegrad.functions.operands import Array, axis_of, operand, reshaped, seen, where
 from tapegrad.functions.piecewise import PPoly, as_double, axes_behind
 from tapegrad.functions.splines import CubicSpline, Data
@@ -20,8 +21,8 @@ class interp1d:
     """Interpolation of a function of one variable, as scipy.interpolate.interp1d.
 
     Differentiated in the argument of the call, in `x`, `y` and `fill_value`. The kinds "linear",
-    "slinear", "nearest", "nearest-up", "previous", "zero", "next" and "cubic" are there; others
-    raise tg.UnsupportedError.
+    "slinear", "quadratic", "cubic", "nearest", "nearest-up", "previous", "zero", "next" and degrees
+    of splines are there; others raise tg.UnsupportedError.
 
     >>> import numpy as np, tapegrad as tg
     >>> from tapegrad.scipy.interpolate import interp1d
@@ -78,6 +79,8 @@ def _pieces(x: Array, y: Array, axis: int, kind: Any) -> Any:
     """The kind as a piecewise polynomial."""
     if kind == "cubic" or kind == 3:
         return CubicSpline(x, y, axis, extrapolate=True)
+    if kind == "quadratic" or (isinstance(kind, int) and kind > 1):
+        return make_interp_spline(x, y, 2 if kind == "quadratic" else kind, axis=axis)
     lines = np.moveaxis(y, axis, 0)
     if kind in ("linear", "slinear", 1):
         data = Data(x, y, axis)

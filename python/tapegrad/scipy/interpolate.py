@@ -1,5 +1,5 @@
-"""scipy.interpolate with CubicSpline, PchipInterpolator, CubicHermiteSpline, PPoly and interp1d for
-recorded values, in the argument and in the data.
+"""scipy.interpolate with CubicSpline, PchipInterpolator, CubicHermiteSpline, PPoly, BSpline,
+make_interp_spline and interp1d for recorded values, in the argument and in the data.
 
 >>> import numpy as np, tapegrad as tg
 >>> from tapegrad.scipy.interpolate import CubicSpline
@@ -15,6 +15,8 @@ from typing import Any
 import scipy.interpolate as _interpolate
 from scipy.interpolate import *  # noqa: F403
 
+from tapegrad.functions.bsplines import BSpline as BSpline
+from tapegrad.functions.bsplines import make_interp_spline as make_interp_spline
 from tapegrad.functions.interp1d import interp1d as interp1d
 from tapegrad.functions.piecewise import PPoly as PPoly
 from tapegrad.functions.splines import CubicHermiteSpline as CubicHermiteSpline
