@@ -1,5 +1,5 @@
-"""Functions of scipy.signal: convolutions and correlations of any number of axes, and linear
-filters. tapegrad.scipy.signal exports them; SciPy itself does not dispatch them."""
+"""Convolutions and correlations of scipy.signal, over any number of axes. tapegrad.scipy.signal
+exports them; SciPy itself does not dispatch them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tapegrad.functions.operands import (
     as_dtype,
     as_inexact,
     axis_of,
-    broadcast,
     is_complex,
     joined,
     like,
@@ -28,7 +27,7 @@ from tapegrad.functions.operands import (
     sliced,
 )
 
-__all__ = ["convolve", "correlate", "fftconvolve", "lfilter", "oaconvolve", "sosfilt"]
+__all__ = ["convolve", "correlate", "fftconvolve", "oaconvolve"]
 
 MODES = ("full", "same", "valid")
 # Numbers that one matrix of windows may have.
@@ -237,108 +236,3 @@ def _places(shape: Sequence[int], steps: Sequence[int]) -> np.ndarray:
     for n, step in zip(shape, steps, strict=True):
         places = np.add.outer(places, step * np.arange(n, dtype=np.int64)).ravel()
     return places
-
-
-# Linear filters -----------------------------------------------------------------------------------
-
-
-def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
-    """A digital filter along one axis, as scipy.signal.lfilter: y with
-    a[0] y[t] = sum_j b[j] x[t-j] - sum_{k>0} a[k] y[t-k].
-
-    Differentiated in the coefficients, the signal and the initial state `zi`, of which there are
-    max(len(a), len(b)) - 1 numbers along the axis; with `zi` the result is (y, final state).
-    Raises ValueError if a[0] is zero.
-
-    >>> import numpy as np, tapegrad as tg
-    >>> from tapegrad.scipy.signal import lfilter
-    >>> decay = lambda a: lfilter([1.0], np.stack([1.0, -a]), np.array([1.0, 0, 0]))[2]
-    >>> tg.grad(decay)(0.5)
-    1.0
-    """
-    b, a, x = (as_inexact(operand(v)) for v in (b, a, x))
-    b, a = (_coefficients(v, name) for v, name in ((b, "b"), (a, "a")))
-    if a[0] == 0:
-        raise ValueError("lfilter: the filter coefficient a[0] is zero")
-    b, poles = b / a[0], sliced(a, 0, 1, a.size) / a[0]
-    axis = axis_of(axis, x.ndim)
-    x = np.moveaxis(x, axis, -1)
-    order = max(b.size, a.size) - 1
-    state = None if zi is None else _state(zi, x, axis, order)
-    dtype = result_dtype(b, a, x) if state is None else result_dtype(b, a, x, state)
-    y, last = _filtered(as_dtype(b, dtype), as_dtype(poles, dtype), as_dtype(x, dtype), state)
-    y = np.moveaxis(y, -1, axis)
-    return y if state is None else (y, np.moveaxis(last, -1, axis))
-
-
-def _coefficients(v: Array, name: str) -> Array:
-    v = reshaped(v, (1,)) if v.ndim == 0 else v
-    if v.ndim != 1 or v.size == 0:
-        raise ValueError(f"Parameter {name} is not a non-empty 1d array, since {v.shape=}!")
-    return v
-
-
-def _state(zi: Any, x: Array, axis: int, order: int) -> Array:
-    """The initial state with the filtered axis last; x has it there already."""
-    zi = as_inexact(operand(zi))
-    if zi.ndim != x.ndim:
-        raise ValueError(
-            f"Dimensions of parameters x and zi must match, but {x.ndim=}, {zi.ndim=}!"
-        )
-    state, expected = np.moveaxis(zi, axis, -1), (*x.shape[:-1], order)
-    fits = all(n in (1, m) for n, m in zip(state.shape[:-1], expected[:-1], strict=True))
-    if state.shape[-1] != order or not fits:
-        raise ValueError(
-            f"Unexpected shape for parameter zi: expected {expected} with the filtered axis last, "
-            f"found {state.shape}."
-        )
-    return broadcast(state, expected)
-
-
-def _filtered(b: Array, poles: Array, x: Array, state: Array | None) -> tuple[Array, Array]:
-    """Output and final state along the last axis, for a[0] = 1.
-
-    The state of the transposed direct form is what the past adds to the next inputs of the
-    recursive part.
-    """
-    n, last = x.shape[-1], x.ndim - 1
-    order = max(b.size - 1, poles.size)
-    driven = _along_last(x, b)
-    if state is not None:
-        driven = resized(driven, last, n + order) + resized(state, last, n + order)
-    y = sliced(driven, last, 0, n)
-    if poles.size:
-        y = apply("allpole", (y, poles), (0,))
-    if state is None:
-        return y, None
-    left = sliced(driven, last, n, n + order)
-    tail = min(n, poles.size)
-    if tail:
-        echo = _along_last(sliced(y, last, n - tail, n), poles)
-        echo = sliced(echo, last, tail - 1, tail - 1 + poles.size)
-        left = left - resized(echo, last, order)
-    return y, left
-
-
-def _along_last(x: Array, b: Array) -> Array:
-    """The full convolution of each row of x with b."""
-    if x.size == 0:
-        return np.zeros((*x.shape[:-1], max(x.shape[-1] + b.size - 1, 0)), x.dtype)
-    kernel = reshaped(b, (1,) * (x.ndim - 1) + (b.size,))
-    return convolve(x, kernel, method="direct" if min(b.size, x.shape[-1]) <= 64 else "fft")
-
-
-def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
-    """Filters in series, each of second order, as scipy.signal.sosfilt: row i of `sos` holds b and
-    a of one; zi[i] is its state. Differentiated like `lfilter`."""
-    sos, y = operand(sos), as_inexact(operand(x))
-    if sos.ndim != 2 or sos.shape[1] != 6:
-        raise ValueError("sos array must be shape (n_sections, 6)")
-    states = []
-    for i in range(sos.shape[0]):
-        if zi is None:
-            y = lfilter(sos[i, :3], sos[i, 3:], y, axis)
-        else:
-            y, state = lfilter(sos[i, :3], sos[i, 3:], y, axis, zi[i])
-            states.append(state)
-    return y if zi is None else (y, np.stack(states))

@@ -1,5 +1,5 @@
-"""scipy.signal with convolve, fftconvolve, oaconvolve, correlate, lfilter and sosfilt for recorded
-values.
+"""scipy.signal with convolve, fftconvolve, oaconvolve, correlate, lfilter, lfilter_zi, sosfilt and
+filtfilt for recorded values.
 
 >>> import numpy as np, tapegrad as tg
 >>> from tapegrad.scipy import signal
@@ -14,15 +14,18 @@ from typing import Any
 import scipy.signal as _signal
 from scipy.signal import *  # noqa: F403
 
+from tapegrad.functions import filters as _filters
 from tapegrad.functions import signal as _functions
 from tapegrad.scipy._dispatch import for_recorded
 
 convolve = for_recorded(_signal.convolve, _functions.convolve)
 correlate = for_recorded(_signal.correlate, _functions.correlate)
+filtfilt = for_recorded(_signal.filtfilt, _filters.filtfilt)
 fftconvolve = for_recorded(_signal.fftconvolve, _functions.fftconvolve)
-lfilter = for_recorded(_signal.lfilter, _functions.lfilter)
+lfilter = for_recorded(_signal.lfilter, _filters.lfilter)
+lfilter_zi = for_recorded(_signal.lfilter_zi, _filters.lfilter_zi)
 oaconvolve = for_recorded(_signal.oaconvolve, _functions.oaconvolve)
-sosfilt = for_recorded(_signal.sosfilt, _functions.sosfilt)
+sosfilt = for_recorded(_signal.sosfilt, _filters.sosfilt)
 
 
 def __getattr__(name: str) -> Any:

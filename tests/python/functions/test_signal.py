@@ -188,6 +188,33 @@ def test_sosfilt():
         np.testing.assert_allclose(one, other, rtol=1e-11)
 
 
+@pytest.mark.parametrize(("b", "a"), FILTERS[:3])
+def test_lfilter_zi(b, a):
+    b, a = np.array(b), np.array(a)
+    value, _ = tg.vjp(signal.lfilter_zi, b, a)
+    np.testing.assert_allclose(value, scipy.signal.lfilter_zi(b, a), rtol=1e-12, atol=1e-14)
+    tg.testing.check_grads(signal.lfilter_zi, (b, a))
+
+
+@pytest.mark.parametrize("padtype", ["odd", "even", "constant", None])
+@pytest.mark.parametrize("padlen", [None, 0, 1, 4])
+def test_filtfilt(padtype, padlen):
+    b, a = np.array([0.2, 0.3, 0.1]), np.array([1.0, -0.5, 0.2])
+    for x, axis in ((sample((12,)), -1), (sample((11, 2)), 0), (sample((5,)), 0)):
+        if padlen is None and padtype is not None and x.shape[axis] < 10:
+            with pytest.raises(ValueError, match="padlen"):
+                tg.vjp(lambda x: signal.filtfilt(b, a, x, axis, padtype, padlen), x)
+            continue
+        wanted = scipy.signal.filtfilt(b, a, x, axis, padtype, padlen)
+        value, _ = tg.vjp(lambda x: signal.filtfilt(b, a, x, axis, padtype, padlen), x)
+        np.testing.assert_allclose(value, wanted, rtol=1e-11, atol=1e-12)
+    tg.testing.check_grads(
+        lambda b, a, x: signal.filtfilt(b, a, x, padtype=padtype, padlen=1), (b, a, sample((4,)))
+    )
+    with pytest.raises(tg.UnsupportedError, match="gust"):
+        tg.vjp(lambda x: signal.filtfilt(b, a, x, method="gust"), x)
+
+
 def test_programs_and_batches():
     b, a, x = np.array([0.5, 0.2]), np.array([1.0, -0.4, 0.1]), sample((6,))
     check_replay(signal.lfilter, (b, a, x), (b + 1, a * 1.5, x - 1))
