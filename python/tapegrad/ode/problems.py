@@ -58,7 +58,8 @@ def solve_ivp(
     extra = () if args is None else tuple(args)
 
     def slope(t: Any, y: Any) -> Any:
-        return fun(t, y, *extra)
+        # A vectorized function expects a column for each state.
+        return fun(t, y[:, None], *extra)[:, 0] if vectorized else fun(t, y, *extra)
 
     functions = [slope, *(_with_arguments(event, extra) for event in _listed(events))]
     if not _is_recorded(functions, t_span, y0, t_eval):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["fft", "integrate", "interpolate", "signal", "special"]
+__all__ = ["fft", "integrate", "interpolate", "linalg", "signal", "sparse", "special"]
 
 
 def __getattr__(name: str) -> Any:

@@ -175,6 +175,23 @@ def test_parameters_in_a_closure():
     assert tg.grad(loss)(1.0) == pytest.approx(-math.exp(-1.0), rel=1e-7)
 
 
+def test_vectorized_functions_get_columns():
+    matrix = np.array([[0.0, 1.0], [-2.0, 0.0]])
+
+    def end(y0, method):
+        return tg.ode.solve_ivp(
+            lambda t, y: matrix @ y.reshape(2, -1), (0.0, 1.0), y0, method, vectorized=True,
+            rtol=1e-9, atol=1e-9,
+        ).y[:, -1]  # fmt: skip
+
+    w = math.sqrt(2.0)
+    exact = np.array([[math.cos(w), math.sin(w) / w], [-w * math.sin(w), math.cos(w)]])
+    for method in ("DOP853", "Radau"):
+        np.testing.assert_allclose(end(Y0, method), exact @ Y0, rtol=1e-6)
+        jacobian = tg.jacobian(lambda y0: end(y0, method))(Y0)
+        np.testing.assert_allclose(jacobian, exact, rtol=1e-6)
+
+
 def test_odeint():
     times = np.linspace(0.0, 2.0, 5)
 
