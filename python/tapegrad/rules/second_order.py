@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tapegrad.rules import derived
-from tapegrad.rules.node import Adjoint, Arrays, Mask, Tangent, fitted, split, zeros_like
+from tapegrad.rules.node import (
+    Adjoint,
+    Arrays,
+    Mask,
+    Tangent,
+    fitted,
+    joined_any,
+    split,
+    zeros_like,
+)
 
 if TYPE_CHECKING:
     from tapegrad.rules.call import Call
@@ -101,7 +110,7 @@ class AdjointWithProduct(Adjoint):
         adjoints: Arrays = []
         if active[0]:
             pushed = call.push(rest, result, along)
-            adjoints.append(fitted(_packed(pushed), turned))
+            adjoints.append(fitted(joined_any(pushed), turned))
         if active[1]:
             adjoints.append(zeros_like(result))
         if any(active[2:]):
@@ -112,9 +121,3 @@ class AdjointWithProduct(Adjoint):
 
     def _wanted(self, rest: Arrays) -> Iterator[tuple[Any, bool]]:
         return zip(rest, self.mask, strict=True)
-
-
-def _packed(parts: Arrays) -> Any:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate([np.reshape(part, -1) for part in parts])
