@@ -31,8 +31,7 @@ def wrap(f: Callable[..., Any], mode: str = "vjp") -> Callable[..., Any]:
     To find shapes `f` runs once for each signature, at ones. Results have the dtypes that JAX is
     set to; for float64 set `jax_enable_x64`.
 
-    >>> import numpy as np, tapegrad as tg, pytest
-    >>> jax = pytest.importorskip("jax")
+    >>> import jax, numpy as np, tapegrad as tg
     >>> f = tg.jax.wrap(lambda x: np.sum(np.sin(x) ** 2))
     >>> bool(abs(jax.jit(jax.grad(f))(0.5) - np.sin(1.0)) < 1e-6)
     True

@@ -26,8 +26,7 @@ def wrap(f: Callable[..., Any]) -> Callable[..., Any]:
     back as tensors on the device of the first of them. `backward` goes through `f` by tapegrad, to
     any order (`create_graph=True`). A `tg.function` replays its programs.
 
-    >>> import numpy as np, tapegrad as tg, pytest
-    >>> torch = pytest.importorskip("torch")
+    >>> import numpy as np, tapegrad as tg, torch
     >>> f = tg.torch.wrap(lambda x: np.sum(np.sin(x) ** 2))
     >>> x = torch.tensor([0.5, 1.0], dtype=torch.float64, requires_grad=True)
     >>> f(x).backward()

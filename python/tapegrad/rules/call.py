@@ -3,12 +3,12 @@ its recordings refer to, with the user's rules where they are given and derived 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from tapegrad import errors
+from tapegrad import _core, errors
 from tapegrad.functions.operands import DIFFERENTIABLE, shape_of
 from tapegrad.rules import derived
 from tapegrad.rules.blame import blamed
@@ -24,6 +24,7 @@ from tapegrad.rules.node import (
     zeros_like,
 )
 from tapegrad.rules.numeric import differenced
+from tapegrad.rules.second_order import AdjointWithProduct, TangentWithProduct
 from tapegrad.rules.trees import Tree, for_user, is_differentiable, is_number, parted
 
 if TYPE_CHECKING:
@@ -109,11 +110,11 @@ class Call(Opaque):
 
     def tangent(self, active: Mask) -> Node:
         given = self.rule.rules.hvp is not None
-        return self.made(_TangentWithProduct if given else Tangent, active)
+        return self.made(TangentWithProduct if given else Tangent, active)
 
     def adjoint(self, active: Mask) -> Node:
         given = self.rule.rules.hvp is not None
-        return self.made(_AdjointWithProduct if given else Adjoint, active)
+        return self.made(AdjointWithProduct if given else Adjoint, active)
 
     def push(self, operands: Arrays, value: Any, tangents: Arrays) -> Arrays:
         rules = self.rule.rules
@@ -240,7 +241,12 @@ class Call(Opaque):
     # ---- between lists and the user's containers
 
     def user_value(self, values: Arrays) -> Any:
-        return self.result.tree.filled(map(for_user, values))
+        """The result as the function returned it: integers, which travel as numbers, are such."""
+        parts = [
+            x if dtype in DIFFERENTIABLE else np.asarray(_core.peek(x)).astype(dtype)
+            for x, (_, dtype) in zip(values, self.result.metas, strict=True)
+        ]
+        return self.result.tree.filled(map(for_user, parts))
 
     def cotangent_tree(self, cotangents: Arrays) -> Any:
         """None for results that are integers."""
@@ -314,106 +320,6 @@ class Call(Opaque):
         return ValueError(f"custom rule {self.name}: its {described} {what} ({file}:{line})")
 
 
-# With `hvp` the user gives the derivative of the adjoints by the arguments in all: what comes by
-# way of the value is in it, so nothing goes by the operand that is the value.
-
-
-class _TangentWithProduct(Tangent):
-    """The tangent of a function whose second derivative the user gives."""
-
-    parent: Call
-
-    def push(self, operands: Arrays, value: Any, tangents: Arrays) -> Arrays:
-        """The number <c, H(t, s)> is <hvp(t, c), s>, linear in c."""
-        rest, result, along = self._parted(operands)
-        moved, _, turned = self._parted(tangents)
-        call = self.parent
-        likes = call.likes()
-        moving = tuple(t is not None for t in moved)
-        found: Arrays = [zeros_like(x) for x in likes]
-        if any(moving):
-
-            def product(*cotangents: Any) -> Arrays:
-                given = list(cotangents)
-                curved = call.user_hvp(along, given, split(result, likes), rest, moving)
-                steps = [t for t in moved if t is not None]
-                return [sum(np.sum(h * s) for h, s in zip(curved, steps, strict=True))]
-
-            found = derived.transposed(product, [np.ones(())], likes)
-        if any(t is not None for t in turned):
-            more = call.push(rest, result, turned)
-            found = [a + b for a, b in zip(found, more, strict=True)]
-        return found
-
-    def pull(self, cotangent: Any, value: Any, operands: Arrays, active: Mask) -> Arrays:
-        rest, result, along = self._parted(operands)
-        wanted, by_value, by_tangents = self._parted(list(active))
-        call = self.parent
-        likes = call.likes()
-        adjoints: Arrays = []
-        if any(wanted):
-            given = split(cotangent, likes)
-            adjoints += call.user_hvp(along, given, split(result, likes), rest, tuple(wanted))
-        if by_value:
-            adjoints.append(zeros_like(result))
-        if any(by_tangents):
-            turned = tuple(bool(w) for w in by_tangents)
-            adjoints += call.pull(cotangent, result, rest, turned)
-        return adjoints
-
-    def _parted(self, operands: Arrays) -> tuple[Arrays, Any, Arrays]:
-        """What belongs to the operands of the function, to its result, and to their tangents."""
-        count = len(self.mask)
-        along = iter(operands[count + 1 :])
-        tangents = [next(along) if moves else None for moves in self.mask]
-        return operands[:count], operands[count], tangents
-
-
-class _AdjointWithProduct(Adjoint):
-    """The adjoint of a function whose second derivative the user gives."""
-
-    parent: Call
-
-    def push(self, operands: Arrays, value: Any, tangents: Arrays) -> Arrays:
-        cotangent, result, *rest = operands
-        turned, _, *moved = tangents
-        call = self.parent
-        likes = call.result.likes()
-        if any(t is not None for t in moved):
-            found = call.user_hvp(
-                moved, split(cotangent, likes), split(result, likes), rest, self.mask
-            )
-        else:
-            found = [zeros_like(x) for x, wanted in self._wanted(rest) if wanted]
-        if turned is not None:
-            more = call.pull(turned, result, rest, self.mask)
-            found = [a + b for a, b in zip(found, more, strict=True)]
-        return found
-
-    def pull(self, cotangent: Any, value: Any, operands: Arrays, active: Mask) -> Arrays:
-        """The Hessian is symmetric, so its transpose is itself."""
-        turned, result, *rest = operands
-        call = self.parent
-        likes = call.result.likes()
-        moving = [x for x, wanted in self._wanted(rest) if wanted]
-        given = iter(split(cotangent, moving))
-        along = [next(given) if wanted else None for wanted in self.mask]
-        adjoints: Arrays = []
-        if active[0]:
-            pushed = call.push(rest, result, along)
-            adjoints.append(fitted(_packed(pushed), turned))
-        if active[1]:
-            adjoints.append(zeros_like(result))
-        if any(active[2:]):
-            adjoints += call.user_hvp(
-                along, split(turned, likes), split(result, likes), rest, active[2:]
-            )
-        return adjoints
-
-    def _wanted(self, rest: Arrays) -> Iterator[tuple[Any, bool]]:
-        return zip(rest, self.mask, strict=True)
-
-
 def evaluated(rule: CustomRule, arguments: Arguments, operands: Arrays) -> tuple[Result, Arrays]:
     """The function at plain operands, which it may write to: its result and the numbers in it."""
     args, kwargs = arguments.filled(operands)
@@ -439,12 +345,6 @@ def _with_zeros(tangents: Arrays, operands: Arrays) -> Arrays:
         t if t is not None else zeros_like(x) if is_differentiable(x) else None
         for t, x in zip(tangents, operands, strict=True)
     ]
-
-
-def _packed(parts: Arrays) -> Any:
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate([np.reshape(part, -1) for part in parts])
 
 
 def _described(result: Result) -> str:

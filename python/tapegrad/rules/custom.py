@@ -83,7 +83,9 @@ class CustomRule:
 
         `rule(cotangent, value, *args)` gets something like the result, the result and the
         arguments; it returns a tuple with one adjoint for each argument, None where there is none.
-        Returns `rule`, so it may decorate it.
+        By a complex number z = x + iy the adjoint of a real f is df/dx - i df/dy, so a holomorphic
+        derivative multiplies. Integers in the result have the cotangent None. Returns `rule`, so it
+        may decorate it.
         """
         return self._register("vjp", rule)
 

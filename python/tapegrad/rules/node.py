@@ -7,7 +7,9 @@ parts are one array: the only part as it is, or the numbers of all of them one a
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -166,7 +168,8 @@ class Adjoint(Derived):
 
 
 class Batched(Derived):
-    """See `Node.batched`."""
+    """See `Node.batched`. Lane by lane in its derivatives too, so that those of the parent are used
+    where it has some of its own."""
 
     kind = "batched"
 
@@ -180,9 +183,84 @@ class Batched(Derived):
     def apply(self, operands: Arrays) -> Arrays:
         parts: Arrays = []
         for k in range(self.lanes):
-            one = [x[k] if carried else x for x, carried in zip(operands, self.mask, strict=True)]
-            parts += self.parent.apply(one)
+            parts += self.parent.apply(lane(operands, self.mask, k))
         return parts
+
+    def push(self, operands: Arrays, value: Any, tangents: Arrays) -> Arrays:
+        parts: Arrays = []
+        for k in range(self.lanes):
+            one, moved = lane(operands, self.mask, k), lane(tangents, self.mask, k)
+            parts += self.parent.push(one, value[k], moved)
+        return parts
+
+    def pull(self, cotangent: Any, value: Any, operands: Arrays, active: Mask) -> Arrays:
+        found = [
+            self.parent.pull(cotangent[k], value[k], lane(operands, self.mask, k), active)
+            for k in range(self.lanes)
+        ]
+        return gathered(found, chosen(self.mask, active))
+
+    def tangent(self, active: Mask) -> Node:
+        carried = (*self.mask, True, *chosen(self.mask, active))
+        return self.parent.tangent(active).batched(carried, self.lanes)
+
+    def adjoint(self, active: Mask) -> Node:
+        return self.made(BatchedAdjoint, active)
+
+
+class BatchedAdjoint(Adjoint):
+    """The adjoint of a batched map: that of the parent, lane by lane. Operands that all lanes share
+    get the sum."""
+
+    parent: Batched
+
+    def __init__(self, parent: Batched, active: Mask) -> None:
+        super().__init__(parent, active)
+        self._inner = parent.parent.adjoint(active)
+        self._carried: Mask = (True, True, *parent.mask)
+        self._wanted = chosen(parent.mask, active)
+
+    def push(self, operands: Arrays, value: Any, tangents: Arrays) -> Arrays:
+        found = []
+        for k in range(self.parent.lanes):
+            one, moved = lane(operands, self._carried, k), lane(tangents, self._carried, k)
+            found.append(self._inner.push(one, None, moved))
+        return gathered(found, self._wanted)
+
+    def pull(self, cotangent: Any, value: Any, operands: Arrays, active: Mask) -> Arrays:
+        likes = chosen(operands[2:], self.mask)
+        parts = split(cotangent, likes)
+        found = []
+        for k in range(self.parent.lanes):
+            one = lane(operands, self._carried, k)
+            packed = joined_any(lane(parts, self._wanted, k))
+            found.append(self._inner.pull(packed, None, one, active))
+        return gathered(found, chosen(self._carried, active))
+
+
+def lane(operands: Sequence[Any], carried: Mask, k: int) -> Arrays:
+    """What lane `k` has of the operands; None stays None."""
+    return [x[k] if has and x is not None else x for x, has in zip(operands, carried, strict=True)]
+
+
+def chosen(values: Sequence[Any], mask: Mask) -> tuple[Any, ...]:
+    """The values that the mask marks."""
+    return tuple(x for x, wanted in zip(values, mask, strict=True) if wanted)
+
+
+def gathered(found: Sequence[Arrays], carried: Sequence[bool]) -> Arrays:
+    """One array for each operand from those of all lanes: stacked, or summed where it is shared."""
+    return [
+        np.stack(parts) if has else functools.reduce(operator.add, parts)
+        for parts, has in zip(zip(*found, strict=True), carried, strict=True)
+    ]
+
+
+def joined_any(parts: Sequence[Any]) -> Any:
+    """As `joined`, also of recorded parts."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([np.reshape(part, -1) for part in parts])
 
 
 def split(packed: Any, likes: Sequence[Any]) -> Arrays:

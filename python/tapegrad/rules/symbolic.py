@@ -33,8 +33,7 @@ def from_sympy(expression: Any, symbols: Sequence[Any] | None = None) -> Callabl
 
     Raises TypeError for what is no expression; ValueError where symbols are missing.
 
-    >>> import tapegrad as tg, pytest
-    >>> sympy = pytest.importorskip("sympy")
+    >>> import sympy, tapegrad as tg
     >>> x, y = sympy.symbols("x y")
     >>> f = tg.from_sympy(x**2 * sympy.sin(y))
     >>> tg.grad(f, argnums=(0, 1))(3.0, 0.0)

@@ -245,10 +245,9 @@ class TestArguments:
 
         @analyse.vjp
         def _(g, y, x):
-            assert g[1] is None or np.ndim(g[2]) == 0 or g[2] is None
-            adjoint = np.zeros(np.shape(x))
-            adjoint[y[1]] = 1.0
-            return (adjoint * g[0],)
+            assert g[1] is None and g[2] is None and g[3] is None
+            assert y[2].dtype == np.int64 and y[3].dtype == bool
+            return (np.where(np.arange(np.size(x)) == y[2][-1], 1.0, 0.0) * g[0],)
 
         def f(x):
             top, at, order, positive = analyse(x)
@@ -376,3 +375,78 @@ class TestOpaque:
 
 def wave(x):
     return np.exp(np.sin(np.asarray(x)))
+
+
+class TestMixedWithRecordedCode:
+    """Rules that call transforms, other custom rules and themselves."""
+
+    @staticmethod
+    def residual(x, p):
+        return x**3 + p[0] * x - p[1]
+
+    def implicit(self):
+        residual = self.residual
+
+        @tg.custom_rule
+        def root(p):
+            x = 1.0
+            for _ in range(60):
+                x -= (x**3 + p[0] * x - p[1]) / (3.0 * x**2 + p[0])
+            return x
+
+        @root.vjp
+        def _(g, x, p):
+            """The implicit function theorem, with derivatives of the residual by recording it."""
+            by_x, by_p = tg.grad(residual, argnums=(0, 1))(x, p)
+            return (-g * by_p / by_x,)
+
+        return root
+
+    def test_implicit_function(self):
+        root = self.implicit()
+        p = np.array([2.0, 5.0])
+        x = root(p)
+        slope = 1.0 / (3 * x**2 + p[0])
+        gradient = np.array([-x * slope, slope])
+        assert np.allclose(tg.grad(root)(p), gradient, rtol=1e-13)
+        h = 1e-5
+        columns = [
+            (tg.grad(root)(p + h * e) - tg.grad(root)(p - h * e)) / (2 * h) for e in np.eye(2)
+        ]
+        assert np.allclose(tg.hessian(root)(p), columns, rtol=1e-8)
+        F = tg.function(lambda p: root(p) ** 2)
+        assert np.allclose(F.grad(p), 2 * x * gradient)
+        plain = tg.hessian(lambda p: root(p) ** 2)
+        assert np.allclose(F.hessian(p), plain(p)) and np.allclose(F.hessian(p + 1), plain(p + 1))
+        many = np.stack([p, p + 0.5, p + 1.0])
+        assert np.allclose(tg.vmap(tg.grad(root))(many), [tg.grad(root)(q) for q in many])
+        assert np.allclose(
+            tg.vmap(tg.hessian(root))(many), [tg.hessian(root)(q) for q in many], rtol=1e-10
+        )
+
+    def test_rules_that_need_each_other(self):
+        sine, cosine = tg.custom_rule(opaque_sine), tg.custom_rule(opaque_cosine)
+        sine.vjp(lambda g, y, x: (cosine(x) * g,))
+        cosine.jvp(lambda t, y, x: -sine(x) * t[0])
+        for order, exact in enumerate([np.sin, np.cos, lambda x: -np.sin(x), lambda x: -np.cos(x)]):
+            assert tg.derivative(sine, order)(0.4) == pytest.approx(exact(0.4), rel=1e-14)
+        f = tg.function(lambda x: np.sum(sine(x) * cosine(x)))
+        assert np.allclose(f.hessian(X), np.diag(-2 * np.sin(2 * X)), atol=1e-14)
+
+    def test_a_transform_within_a_recording(self):
+        cube = by_jvp()
+        f = lambda x: np.sum(tg.jacobian(cube)(x) @ x) + tg.grad(lambda y: np.sum(cube(y)))(x)[0]
+        plain = lambda x: np.sum(3 * x**3) + 3 * x[0] ** 2
+        assert f(X) == pytest.approx(plain(X))
+        assert np.allclose(tg.grad(f)(X), tg.grad(plain)(X))
+        F = tg.function(f)
+        assert np.allclose(F.grad(X), tg.grad(plain)(X))
+        assert np.allclose(F.hessian(X + 1), tg.hessian(plain)(X + 1))
+
+
+def opaque_sine(x):
+    return np.sin(np.asarray(x))
+
+
+def opaque_cosine(x):
+    return np.cos(np.asarray(x))
