@@ -72,13 +72,28 @@ Term partial_term(Op op, int operand, Term x, Term y, Term r) {
   }
 }
 
-Term Algebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
+namespace {
+
+Term known_partial(Op op, int operand, Term x, Term y, Term r) {
   const Term p = partial_term(op, operand, x, y, r);
+  if (p.is_literal() && std::isnan(p.literal)) refuse_derivative(op, operand);
+  return p;
+}
+
+}  // namespace
+
+void refuse_derivative(Op op, int operand) {
+  throw Unsupported(std::string(op_name(op)) + " has no derivative in its " +
+                    (operand == 0 ? "first" : "second") + " argument, the order");
+}
+
+Term Algebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
+  const Term p = known_partial(op, operand, x, y, r);
   return p.is_literal() ? adjoint * p : scale(adjoint, p);
 }
 
 Term Algebra::add_pull(Term sum, Op op, int operand, Term adjoint, Term x, Term y, Term r) {
-  const Term p = partial_term(op, operand, x, y, r);
+  const Term p = known_partial(op, operand, x, y, r);
   if (p.is_literal() && p.literal == -1) return sum - adjoint;
   return sum + pull(op, operand, adjoint, x, y, r);
 }
