@@ -8,6 +8,7 @@
 #include "program/nonfinite.hpp"
 #include "program/serialise.hpp"
 #include "program_type.hpp"
+#include "variable.hpp"
 
 namespace tapegrad {
 namespace {
@@ -71,8 +72,13 @@ py::bytes to_bytes(const Recording& r) {
 }
 std::shared_ptr<Recording> from_bytes(const py::bytes& data) {
   const std::string_view bytes = data;
-  py::gil_scoped_release release;
-  return deserialise(bytes);
+  std::shared_ptr<Recording> made;
+  {
+    py::gil_scoped_release release;
+    made = deserialise(bytes);
+  }
+  for (NodeId id = 0; id < made->tape.size(); ++id) borrow_from_scipy(made->tape[id].op);
+  return made;
 }
 
 std::vector<Array> input_arrays(const std::vector<Meta>& metas, const py::sequence& inputs) {
