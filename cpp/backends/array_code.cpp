@@ -39,7 +39,7 @@ class Compiler {
   };
 
   void describe_values();
-  void choose_branch(Value& value);
+  void choose_branch(TileValue& value);
   std::vector<bool> needed_values() const;
   void list_items();
   void add_segment();
@@ -58,7 +58,7 @@ class Compiler {
   const CodeContext& context_;
   const Group& group_;
   Code code_;
-  std::vector<Value> values_;
+  std::vector<TileValue> values_;
   std::vector<Register> same_;
   std::vector<Entry> items_;
   std::vector<Kind> kinds_;  // of the segments
@@ -87,12 +87,12 @@ void Compiler::describe_values() {
     values_[loads + k].home = kNoStream;
   }
   for (const MicroOp& op : group_.ops) {
-    Value& value = values_[op.result];
+    TileValue& value = values_[op.result];
     value.dtype = op.result_dtype;
     value.op = lower(op);
     value.defined = true;
     for (int k = 0; k < value.op.arity; ++k) value.op.in[k] = same_[value.op.in[k]];
-    const Value& first = values_[value.op.in[0]];
+    const TileValue& first = values_[value.op.in[0]];
     if (op.dtype == DType::b8 && op.op != Op::cast && first.defined)  // masks as they come
       value.op.number = first.op.number;
     if (op.op == Op::where) choose_branch(value);
@@ -101,7 +101,7 @@ void Compiler::describe_values() {
 }
 
 // Where it is known beforehand which value a `where` takes, it is that value.
-void Compiler::choose_branch(Value& value) {
+void Compiler::choose_branch(TileValue& value) {
   const Lie condition = values_[value.op.in[0]].lie;
   if (condition != Lie::none_true && condition != Lie::all_true) return;
   value.op.kind = Lowered::Kind::same;
@@ -114,7 +114,7 @@ std::vector<bool> Compiler::needed_values() const {
   for (const auto& s : group_.stores) needed[same_[s.value]] = true;
   for (const auto& r : group_.reductions) needed[same_[r.value]] = true;
   for (std::size_t k = group_.ops.size(); k-- > 0;) {
-    const Value& value = values_[group_.ops[k].result];
+    const TileValue& value = values_[group_.ops[k].result];
     if (!needed[group_.ops[k].result]) continue;
     for (int i = 0; i < value.op.arity; ++i) needed[value.op.in[i]] = true;
   }
@@ -145,7 +145,7 @@ std::optional<Kind> Compiler::kind_now(const Item& item, Kind current) const {
     const Lowered& op = values_[group_.ops[item.index].result].op;
     return op.kind == Lowered::Kind::call ? Kind::calls : machine_kind(op.number);
   }
-  const Value& value = values_[read_by(item)[0]];
+  const TileValue& value = values_[read_by(item)[0]];
   if (item.kind == Item::Kind::reduction) {
     if (value.dtype == DType::f64 || value.dtype == DType::f32) return machine_kind(value.dtype);
     return Kind::calls;
@@ -217,7 +217,7 @@ void Compiler::place_constants_and_lanes() {
 // A value that passes between segments lies in a block of its own, or, if it was called for, in the
 // array where it is stored.
 void Compiler::place(Register v) {
-  Value& value = values_[v];
+  TileValue& value = values_[v];
   if (value.op.kind == Lowered::Kind::call) {
     for (const Entry& entry : items_) {
       if (entry.item.kind != Item::Kind::store || entry.segment != value.segment) continue;
@@ -242,7 +242,7 @@ void Compiler::write_call(const Item& item) {
     for (const Register v : read_by(item)) add(values_[v].home);
     add(values_[op.result].home);
   } else {
-    const Value& value = values_[read_by(item)[0]];
+    const TileValue& value = values_[read_by(item)[0]];
     add(value.home);
     if (item.kind == Item::Kind::store) {
       const auto out = static_cast<StreamId>(loads + item.index);

@@ -61,7 +61,7 @@ void TileWriter::count_uses(const std::vector<Item>& items) {
 TileWriter::Spot TileWriter::spot(Register v) const {
   if (held_ == v) return {Spot::Kind::accumulator, 0};
   if (states_[v].tile != kNoStream) return {Spot::Kind::tile, states_[v].tile};
-  const Value& value = values_[v];
+  const TileValue& value = values_[v];
   if (value.home == kNoStream || value.dtype == DType::b8) return {};
   if (value.lie == Lie::contiguous) return {Spot::Kind::tile, value.home};
   if (value.lie == Lie::repeated) return {Spot::Kind::number, value.home};
@@ -87,7 +87,7 @@ void TileWriter::spare_accumulator(const Register* consumed, int count) {
 // Makes `v` readable.
 void TileWriter::make(Register v) {
   if (spot(v).kind != Spot::Kind::none) return;
-  const Value& value = values_[v];
+  const TileValue& value = values_[v];
   if (value.home == kNoStream) return evaluate(v);
   if (value.dtype == DType::b8) {
     spare_accumulator();
@@ -168,7 +168,7 @@ void TileWriter::emit_where(Spot condition, Spot x, Spot y) {
 
 // After `v` was computed: writes it where it is read from outside, and where it may be stored now.
 void TileWriter::keep(Register v) {
-  Value& value = values_[v];
+  TileValue& value = values_[v];
   if (value.home != kNoStream && value.home >= source_.lies.size())
     emit(value.dtype == DType::b8 ? Move::store_bool : Move::store, value.home);
   for (const std::uint32_t index : stores_of_[v]) store(index);
@@ -182,7 +182,7 @@ void TileWriter::store(std::uint32_t index) {
     emit(Move::store_bool, stream);
   } else if (source_.lies[stream] == Lie::contiguous) {
     emit(Move::store, stream);
-    Value& value = values_[v];
+    TileValue& value = values_[v];
     if (value.home == kNoStream) value.home = stream;  // to be read there
   } else {
     if (states_[v].tile == kNoStream) {

@@ -16,7 +16,7 @@ struct Item {
 };
 
 // What is known of a register when code is written.
-struct Value {
+struct TileValue {
   DType dtype = DType::f64;
   bool defined = false;  // by an op; else a load or a constant
   Lowered op;
@@ -28,7 +28,7 @@ struct Value {
 
 struct SegmentSource {
   const CodeContext& context;
-  std::vector<Value>& values;
+  std::vector<TileValue>& values;
   std::vector<Register>& same;  // of each register: the one that holds its value
   const std::vector<Lie>& lies;
   const std::vector<StreamId>& lanes;
@@ -79,7 +79,7 @@ class TileWriter {
 
   const SegmentSource& source_;
   const Group& group_;
-  std::vector<Value>& values_;
+  std::vector<TileValue>& values_;
   std::vector<machine::Instruction>& code_;
   std::vector<State> states_;
   std::vector<bool> stored_;

@@ -66,6 +66,9 @@ Term select(Term condition, Term a, Term b);
 // The partial of an elementwise op as a term; may be a literal.
 Term partial_term(Op op, int operand, Term x, Term y, Term r);
 
+// Raises Unsupported: the table has no partial of this op in this operand.
+[[noreturn]] void refuse_derivative(Op op, int operand);
+
 // Structured ops by name. `axes` are normalised and ascending.
 Term cast(Term x, DType dtype);
 Term conjugate(Term x);

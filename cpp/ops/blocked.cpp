@@ -19,6 +19,8 @@ void map_in_place(Op op, double* t, std::intptr_t n) {
 double at(char* p, std::intptr_t i, std::intptr_t stride) {
   return loops::load<double>(p + i * stride);
 }
+// Equal infinities are ties.
+double difference(double x, double y) { return x == y ? 0.0 : x - y; }
 
 // 1 / (1 + exp(-x)); exp(x) / (1 + exp(x)) if x is negative
 void expit_value(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
@@ -51,7 +53,7 @@ void logaddexp_value(char** p, const std::intptr_t* n, const std::intptr_t* s, v
   }
 }
 
-// adjoint / (1 + exp(other - own)), the partial expit(own - other)
+// adjoint / (1 + exp(other - own)), the partial expit_difference(own, other)
 template <int operand, bool accumulate>
 void logaddexp_pull(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
   double t[kBlock];
@@ -59,7 +61,7 @@ void logaddexp_pull(char** p, const std::intptr_t* n, const std::intptr_t* s, vo
   for (std::intptr_t first = 0; first < *n; first += kBlock) {
     const std::intptr_t count = std::min(kBlock, *n - first);
     for (std::intptr_t i = 0; i < count; ++i)
-      t[i] = at(p[other], first + i, s[other]) - at(p[own], first + i, s[own]);
+      t[i] = difference(at(p[other], first + i, s[other]), at(p[own], first + i, s[own]));
     map_in_place(Op::exp, t, count);
     for (std::intptr_t i = 0; i < count; ++i) {
       const double c =
@@ -80,7 +82,7 @@ void logaddexp_pull2(char** p, const std::intptr_t* n, const std::intptr_t* s, v
   for (std::intptr_t first = 0; first < *n; first += kBlock) {
     const std::intptr_t count = std::min(kBlock, *n - first);
     for (std::intptr_t i = 0; i < count; ++i)
-      t[i] = element(other, first + i) - element(own, first + i);
+      t[i] = difference(element(other, first + i), element(own, first + i));
     map_in_place(Op::exp, t, count);
     for (std::intptr_t i = 0; i < count; ++i) {
       const std::intptr_t j = first + i;

@@ -5,6 +5,7 @@
 #include "base/dtype.hpp"
 #include "ops/op.hpp"
 #include "ops/plain.hpp"
+#include "ops/special.hpp"
 
 namespace tapegrad::math {
 
@@ -28,7 +29,20 @@ T over(const T& a, const T& b) {
   return select(b == T(0), T(0), a / select(b == T(0), T(1), b));
 }
 
-enum class Field : std::uint8_t { R, C };
+// R: real only, C: complex too. S and SC are the same for functions whose loop in SciPy, where
+// there is one, also serves the formulas that use them.
+enum class Field : std::uint8_t { R, C, S, SC };
+constexpr bool takes_complex(Field field) { return field == Field::C || field == Field::SC; }
+constexpr bool is_borrowed(Field field) { return field == Field::S || field == Field::SC; }
+
+// The loop of one such function for one type, in NumPy's convention; null without SciPy.
+struct Borrowed {
+  void (*loop)(char** args, const std::intptr_t* count, const std::intptr_t* strides,
+               void* data) = nullptr;
+  void* data = nullptr;
+};
+template <class T>
+inline Borrowed borrowed[static_cast<int>(Op::count)] = {};
 
 template <Op op>
 struct Formula;
@@ -36,7 +50,8 @@ struct Formula;
 #define UNARY(name, field, value_, dx_, low, high)                                     \
   template <>                                                                          \
   struct Formula<Op::name> {                                                           \
-    static constexpr bool complex = Field::field == Field::C;                          \
+    static constexpr bool complex = takes_complex(Field::field);                       \
+    static constexpr bool borrowed = is_borrowed(Field::field);                        \
     template <class T>                                                                 \
     static T value(const T& x) {                                                       \
       return value_;                                                                   \
@@ -50,7 +65,8 @@ struct Formula;
 #define BINARY(name, field, value_, dx_, dy_, lowx, highx, lowy, highy)                  \
   template <>                                                                            \
   struct Formula<Op::name> {                                                             \
-    static constexpr bool complex = Field::field == Field::C;                            \
+    static constexpr bool complex = takes_complex(Field::field);                         \
+    static constexpr bool borrowed = is_borrowed(Field::field);                          \
     template <class T>                                                                   \
     static T value(const T& x, [[maybe_unused]] const T& y) {                            \
       return value_;                                                                     \
@@ -64,6 +80,20 @@ struct Formula;
   };
 #include "ops/elementwise.def"
 
+inline constexpr bool kBorrowed[] = {
+#define UNARY(name, field, ...) is_borrowed(Field::field),
+#define BINARY(name, field, ...) is_borrowed(Field::field),
+#define COMPARISON(name, ...) false,
+#define PREDICATE(name, ...) false,
+#include "ops/elementwise.def"
+#define STRUCTURED(name, arity, family) std::string_view(#family) == "parametric",
+#include "ops/structured.def"
+    false,
+    false,
+    false,
+    false,
+};
+
 // A formula that is real only is never reached with complex arguments: the registry says so first.
 template <Op op, class T, class... Args>
 T value(const Args&... args) {
@@ -71,14 +101,31 @@ T value(const Args&... args) {
   else return Formula<op>::value(args...);
 }
 
-#define UNARY(name, ...)                                              \
-  inline double name(double x) { return value<Op::name, double>(x); } \
-  inline float name(float x) { return value<Op::name, float>(x); }    \
-  inline Complex name(Complex x) { return value<Op::name, Complex>(x); }
-#define BINARY(name, ...)                                                          \
-  inline double name(double x, double y) { return value<Op::name, double>(x, y); } \
-  inline float name(float x, float y) { return value<Op::name, float>(x, y); }     \
-  inline Complex name(Complex x, Complex y) { return value<Op::name, Complex>(x, y); }
+// The value as formulas use it: by SciPy's loop if that is borrowed.
+template <Op op, class T, class... Args>
+TAPEGRAD_CALL T lent(Args... args) {
+  const Borrowed& found = borrowed<T>[static_cast<int>(op)];
+  if (!found.loop) return value<op, T>(args...);
+  T result;
+  char* at[] = {reinterpret_cast<char*>(&args)..., reinterpret_cast<char*>(&result)};
+  constexpr std::intptr_t count = 1, strides[sizeof...(Args) + 1] = {};
+  found.loop(at, &count, strides, found.data);
+  return result;
+}
+template <Op op, class T, class... Args>
+T called(Args... args) {
+  if constexpr (Formula<op>::borrowed) return lent<op, T>(args...);
+  else return value<op, T>(args...);
+}
+
+#define UNARY(name, ...)                                               \
+  inline double name(double x) { return called<Op::name, double>(x); } \
+  inline float name(float x) { return called<Op::name, float>(x); }    \
+  inline Complex name(Complex x) { return called<Op::name, Complex>(x); }
+#define BINARY(name, ...)                                                           \
+  inline double name(double x, double y) { return called<Op::name, double>(x, y); } \
+  inline float name(float x, float y) { return called<Op::name, float>(x, y); }     \
+  inline Complex name(Complex x, Complex y) { return called<Op::name, Complex>(x, y); }
 #include "ops/elementwise.def"
 
 }  // namespace tapegrad::math

@@ -12,7 +12,9 @@ inline constexpr double pi = 3.14159265358979323846;
 inline constexpr double ln2 = 0.69314718055994530942;
 inline constexpr double ln10 = 2.30258509299404568402;
 inline constexpr double sqrt_pi = 1.77245385090551602730;
+inline constexpr double sqrt_half = 0.70710678118654752440;
 inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 namespace plain {
 
@@ -128,23 +130,6 @@ T sinc_derivative(T order, T x_) {
     sum += term;
     const double m = 2.0 * k;
     term *= -z * z * (m + 1) / ((m - n + 1) * (m - n + 2) * (m + 3));
-  }
-  return T(sum);
-}
-
-// Modified Bessel function of the first kind, integer or real order, by its ascending series (all
-// terms have one sign). SciPy's kernel replaces this one when Python is there.
-template <class T>
-T iv(T order, T x_) {
-  const double x = static_cast<double>(x_);
-  double v = static_cast<double>(order);
-  if (v < 0 && v == std::floor(v)) v = -v;
-  const double half = 0.5 * x;
-  double term = std::pow(half, v) / std::tgamma(v + 1), sum = 0;
-  for (int k = 0; k < 500; ++k) {
-    sum += term;
-    term *= half * half / ((k + 1) * (k + 1 + v));
-    if (std::abs(term) < 1e-18 * std::abs(sum)) break;
   }
   return T(sum);
 }

@@ -72,8 +72,23 @@ Term partial_term(Op op, int operand, Term x, Term y, Term r) {
   }
 }
 
-Term Algebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
+namespace {
+
+Term known_partial(Op op, int operand, Term x, Term y, Term r) {
   const Term p = partial_term(op, operand, x, y, r);
+  if (p.is_literal() && std::isnan(p.literal)) refuse_derivative(op, operand);
+  return p;
+}
+
+}  // namespace
+
+void refuse_derivative(Op op, int operand) {
+  throw Unsupported(std::string(op_name(op)) + " has no derivative in its " +
+                    (operand == 0 ? "first" : "second") + " argument, the order");
+}
+
+Term Algebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
+  const Term p = known_partial(op, operand, x, y, r);
   if (p.is_literal()) return adjoint * p;
   // Where its own adjoint is zero, `scale` hands nothing on, even if that is not finite.
   if (op == Op::scale && operand == 1) adjoint = select(p == Term(0.0), Term(0.0), adjoint);
@@ -81,7 +96,7 @@ Term Algebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
 }
 
 Term Algebra::add_pull(Term sum, Op op, int operand, Term adjoint, Term x, Term y, Term r) {
-  const Term p = partial_term(op, operand, x, y, r);
+  const Term p = known_partial(op, operand, x, y, r);
   if (p.is_literal() && p.literal == -1) return sum - adjoint;
   return sum + pull(op, operand, adjoint, x, y, r);
 }

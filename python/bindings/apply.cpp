@@ -19,6 +19,7 @@ Op op_named(PyObject* name) {
   if (!text) throw py::error_already_set();
   const auto found = ops->find(text);
   if (found == ops->end()) throw Error(std::string("no op is named ") + text);
+  borrow_from_scipy(found->second);
   return found->second;
 }
 

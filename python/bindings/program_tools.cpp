@@ -9,6 +9,7 @@
 #include "program/nonfinite.hpp"
 #include "program/serialise.hpp"
 #include "program_type.hpp"
+#include "variable.hpp"
 
 namespace tapegrad {
 namespace {
@@ -75,8 +76,13 @@ std::shared_ptr<Recording> from_bytes(const py::bytes& data, const py::sequence&
   for (const auto& node : rules)
     handles.push_back(rule_of(py::reinterpret_borrow<py::object>(node)));
   const std::string_view bytes = data;
-  py::gil_scoped_release release;
-  return deserialise(bytes, handles);
+  std::shared_ptr<Recording> made;
+  {
+    py::gil_scoped_release release;
+    made = deserialise(bytes, handles);
+  }
+  for (NodeId id = 0; id < made->tape.size(); ++id) borrow_from_scipy(made->tape[id].op);
+  return made;
 }
 py::list rule_nodes(const Recording& r) {
   py::list nodes;

@@ -1,6 +1,7 @@
 // NumPy's ufunc protocol: ufuncs of the table are applied here, everything else goes to the Python
 // package. At import the inner loops of NumPy's ufuncs replace our kernels, so that values are
 // NumPy's.
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <mutex>
@@ -20,21 +21,42 @@ namespace tapegrad {
 namespace {
 
 std::unordered_map<PyObject*, std::optional<Op>> op_by_ufunc;  // nothing: known not to be an op
+#ifdef Py_GIL_DISABLED
+std::recursive_mutex adopting;  // elsewhere the interpreter lock guards the map and the kernels
+#endif
+
+// Formulas that use the function use this loop too, if it is SciPy's.
+void lend(Op op, DType dtype, Loop loop, void* data) {
+  const math::Borrowed found{loop, data};
+  const auto i = static_cast<std::size_t>(op);
+  if (dtype == DType::f64) math::borrowed<double>[i] = found;
+  if (dtype == DType::f32) math::borrowed<float>[i] = found;
+  if (dtype == DType::c128) math::borrowed<Complex>[i] = found;
+}
 
 // Takes the loop whose arguments and results all have NumPy's type `typenum` (results bool for
-// comparisons).
+// comparisons). The order of a Bessel function may be real where the rest is complex: the loop then
+// finds it in the real parts.
 void adopt_loop(PyUFuncObject* ufunc, Op op, DType dtype, int typenum) {
   for (int i = 0; i < ufunc->ntypes; ++i) {
     const char* types = ufunc->types + i * ufunc->nargs;
     bool match = ufunc->functions && ufunc->functions[i];
-    for (int j = 0; j < ufunc->nargs; ++j)
-      match = match && types[j] == (kind_of(op) == OpKind::comparison && j == ufunc->nin ? NPY_BOOL
-                                                                                         : typenum);
+    for (int j = 0; j < ufunc->nargs; ++j) {
+      const bool answer = kind_of(op) == OpKind::comparison && j == ufunc->nin;
+      const bool order = typenum == NPY_CDOUBLE && j == 0 && ufunc->nin == 2;
+      match =
+          match && (types[j] == (answer ? NPY_BOOL : typenum) || (order && types[j] == NPY_DOUBLE));
+    }
     if (!match) continue;
+    const auto loop = reinterpret_cast<Loop>(ufunc->functions[i]);
+    void* data =
+        ufunc->data ? const_cast<void*>(static_cast<const void*>(ufunc->data[i])) : nullptr;
+    lend(op, dtype, loop, data);
+    if (!is_elementwise(op)) return;
     Kernel& k = kernel(op, dtype);
     if (k.ours) return;
-    k.value = reinterpret_cast<Loop>(ufunc->functions[i]);
-    k.data = ufunc->data ? const_cast<void*>(static_cast<const void*>(ufunc->data[i])) : nullptr;
+    k.value = loop;
+    k.data = data;
     return;
   }
 }
@@ -122,19 +144,42 @@ void register_ufuncs() {
     op_by_ufunc[py::object(numpy.attr(std::string(op_name(op)).c_str())).ptr()] = op;
 }
 
+// SciPy's special functions are adopted when the first one is met, so that importing tapegrad need
+// not import them; all at once, because formulas use each other.
+void borrow_from_scipy(Op met) {
+  static std::atomic<bool> done{false};
+  if (done || !math::kBorrowed[static_cast<std::size_t>(met)]) return;
+  const auto special = py::module_::import("scipy.special");
+#ifdef Py_GIL_DISABLED
+  const std::lock_guard lock(adopting);
+#endif
+  for (std::size_t i = 0; i < std::size(math::kBorrowed); ++i) {
+    const Op op = static_cast<Op>(i);
+    const std::string name(op_name(op));
+    if (!math::kBorrowed[i] || !py::hasattr(special, name.c_str())) continue;
+    const py::object ufunc = special.attr(name.c_str());
+    if (is_elementwise(op)) {
+      adopt(ufunc.ptr(), op);
+    } else if (PyObject_TypeCheck(ufunc.ptr(), &PyUFunc_Type)) {
+      adopt_loop(reinterpret_cast<PyUFuncObject*>(ufunc.ptr()), op, DType::f64, NPY_DOUBLE);
+      adopt_loop(reinterpret_cast<PyUFuncObject*>(ufunc.ptr()), op, DType::f32, NPY_FLOAT);
+    }
+  }
+  done = true;
+}
+
 std::optional<Op> op_of_ufunc(PyObject* ufunc) {
 #ifdef Py_GIL_DISABLED
-  static std::mutex mutex;  // elsewhere the interpreter lock guards the map and the kernels
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(adopting);
 #endif
   const auto found = op_by_ufunc.find(ufunc);
   if (found != op_by_ufunc.end()) return found->second;
-  // SciPy's special functions are adopted when first met, so that importing tapegrad need not
-  // import them.
   const auto name = py::reinterpret_borrow<py::object>(ufunc).attr("__name__").cast<std::string>();
   for (int i = 0; is_elementwise(static_cast<Op>(i)); ++i)
-    if (op_name(static_cast<Op>(i)) == name && adopt(ufunc, static_cast<Op>(i)))
-      return static_cast<Op>(i);
+    if (op_name(static_cast<Op>(i)) == name) {
+      borrow_from_scipy(static_cast<Op>(i));
+      if (adopt(ufunc, static_cast<Op>(i))) return static_cast<Op>(i);
+    }
   Py_INCREF(ufunc);  // the key stays valid
   return op_by_ufunc[ufunc] = std::nullopt;
 }

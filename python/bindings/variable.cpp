@@ -4,6 +4,7 @@
 #include "base/copy.hpp"
 #include "convert.hpp"
 #include "guards.hpp"
+#include "ops/kernels.hpp"
 #include "sweeps/recording.hpp"
 
 namespace tapegrad {
@@ -267,6 +268,14 @@ Value apply_in_program(Session& session, Op op, std::span<Argument> in, Attrs at
   }
 }
 
+// Programs find out when they are differentiated.
+void refuse_orders(Op op, std::span<const Argument> in) {
+  const PartialInfo& partials = partial_info(op);
+  for (int i = 0; i < 2; ++i)
+    if (in[i].value.active() && partials.constant[i] && std::isnan(partials.value[i]))
+      refuse_derivative(op, i);
+}
+
 }  // namespace
 
 Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
@@ -274,6 +283,7 @@ Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
   for (auto& a : in) active = active || a.value.active();
   settle_weak(in, op == Op::where ? 1 : 0);
   if (active && program_session()) return apply_in_program(*current_session, op, in, attrs, known);
+  if (active && kind_of(op) == OpKind::binary) refuse_orders(op, in);
   std::array<Array, 4> few, few_kept;
   std::vector<Array> many, many_kept;
   std::span<Array> arrays(few.data(), std::min(in.size(), few.size()));

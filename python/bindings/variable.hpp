@@ -118,5 +118,7 @@ PyObject* array_function(PyObject* self, PyObject* const* args, Py_ssize_t n, Py
 void register_ufuncs();
 // The op of a ufunc object, if the table has it.
 std::optional<Op> op_of_ufunc(PyObject* ufunc);
+// To be called before `op` is used: the kernels of SciPy's functions are SciPy's loops.
+void borrow_from_scipy(Op op);
 
 }  // namespace tapegrad

@@ -1,13 +1,50 @@
-"""SciPy's elementwise functions that are composed of ops: logit, log_expit, xlogy, entr and others.
-Called through ufuncs.CALLS."""
+"""SciPy's ufuncs that are no lines of the table: those with several results or more than two
+arguments, and those that are composed of ops. Called through ufuncs.CALLS."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from tapegrad import errors
 from tapegrad._core import apply
-from tapegrad.functions.operands import Array, seen, where
-from tapegrad.functions.ufuncs import composed
+from tapegrad.functions.operands import Array, as_dtype, is_complex, operand, seen, where
+from tapegrad.functions.ufuncs import CALLS, composed
+
+
+def _structured(name: str) -> Any:
+    def call(*operands: Array) -> Array:
+        return apply(name, operands)
+
+    return call
+
+
+# Ops of several parameters, whose attributes (orders of derivatives) are left out here.
+for name in "gammainc gammaincc betainc betaincc betaln beta hyp1f1 hyp2f1".split():
+    CALLS[name] = _structured(name)
+
+
+@composed("_zeta", "_riemann_zeta")
+def _zeta(s: Array, q: Array = 1.0) -> Array:
+    return apply("zeta", (s, q))
+
+
+@composed("yn")
+def _yn(order: Array, x: Array) -> Array:
+    return apply("yv", (order, x))
+
+
+@composed("sici")
+def _sici(x: Array) -> tuple[Array, Array]:
+    if is_complex(x):
+        errors.unsupported("sici of complex values has no derivative rule")
+    return apply("sine_integral", (x,)), apply("cosine_integral", (x,))
+
+
+@composed("wofz")
+def _wofz(z: Array) -> Array:
+    return apply("erfcx", (-1j * as_dtype(operand(z), complex),))
 
 
 @composed("logit")
@@ -55,8 +92,3 @@ def _rel_entr(x: Array, y: Array) -> Array:
 @composed("kl_div")
 def _kl_div(x: Array, y: Array) -> Array:
     return _rel_entr(x, y) - x + y
-
-
-@composed("ndtr")
-def _ndtr(x: Array) -> Array:
-    return 0.5 * apply("erfc", (x * (-(0.5**0.5)),))

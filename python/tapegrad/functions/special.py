@@ -1,5 +1,5 @@
-"""Functions of scipy.special that are no ufuncs: logsumexp, softmax, log_softmax.
-tapegrad.scipy.special exports them; SciPy itself does not dispatch them."""
+"""Functions of scipy.special that are no ufuncs: logsumexp, softmax, polygamma, spherical_jn and
+others. tapegrad.scipy.special exports them; SciPy itself does not dispatch them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tapegrad.functions.operands import (
     as_inexact,
     axes_of,
     broadcast,
+    deliver,
     is_complex,
     operand,
     reshaped,
@@ -21,7 +22,15 @@ from tapegrad.functions.operands import (
     where,
 )
 
-__all__ = ["log_softmax", "logsumexp", "softmax"]
+__all__ = [
+    "log_softmax",
+    "logsumexp",
+    "multigammaln",
+    "polygamma",
+    "softmax",
+    "spherical_jn",
+    "zeta",
+]
 
 
 def _shift(x: Array, axes: tuple[int, ...]) -> Array:
@@ -108,3 +117,67 @@ def log_softmax(x: Any, axis: Axis = None) -> Array:
     axes = axes_of(axis, x.ndim)
     shifted = x - _shift(x, axes)
     return shifted - np.log(apply("sum", (np.exp(shifted),), (1, *axes)))
+
+
+def polygamma(n: Any, x: Any) -> Array:
+    """The n-th derivative of the digamma function at `x`, as scipy.special.polygamma.
+
+    `n` are orders, whole and not negative, without derivative; they broadcast with `x`, which may
+    be complex here. (Euler and Maclaurin's formula for the Hurwitz zeta function.)
+
+    >>> import tapegrad as tg
+    >>> from tapegrad.scipy.special import polygamma
+    >>> bool(abs(tg.grad(lambda x: polygamma(0, x))(1.0) - polygamma(1, 1.0)) < 1e-15)
+    True
+    """
+    return apply("polygamma", (as_inexact(operand(n)), as_inexact(operand(x))))
+
+
+def zeta(x: Any, q: Any = None, out: Any = None) -> Array:
+    """The sum of (k + q)**-x over k >= 0 in both arguments, as scipy.special.zeta; q is 1 if left
+    out. Real values only.
+
+    >>> import tapegrad as tg
+    >>> from tapegrad.scipy.special import zeta
+    >>> round(tg.grad(zeta)(2.0), 12)
+    -0.937548254316
+    """
+    shift = 1.0 if q is None else as_inexact(operand(q))
+    return deliver(apply("zeta", (as_inexact(operand(x)), shift)), out, "zeta")
+
+
+def multigammaln(a: Any, d: int) -> Array:
+    """Log of the multivariate gamma function of dimension `d`, as scipy.special.multigammaln.
+
+    >>> import tapegrad as tg
+    >>> from tapegrad.scipy.special import multigammaln
+    >>> round(tg.grad(lambda a: multigammaln(a, 2))(3.0), 12)
+    1.625941080152
+    """
+    values = as_inexact(operand(a))
+    if d != int(d):
+        raise ValueError("d should be a positive integer (dimension)")
+    if np.any(seen(values) <= 0.5 * (d - 1)):
+        raise ValueError(f"condition a > 0.5 * (d-1) not met, with d = {d}")
+    total: Array = (d * (d - 1) * 0.25) * np.log(np.pi)
+    for k in range(int(d)):
+        total = total + apply("gammaln", (values - 0.5 * k,))
+    return total
+
+
+def spherical_jn(n: Any, z: Any, derivative: bool = False) -> Array:
+    """Spherical Bessel function of the first kind of whole order `n`, or its derivative, at real
+    `z`, as scipy.special.spherical_jn.
+
+    >>> import numpy as np, tapegrad as tg
+    >>> from tapegrad.scipy.special import spherical_jn
+    >>> round(tg.grad(lambda z: spherical_jn(1, z))(0.0), 12)
+    0.333333333333
+    """
+    order, x = as_inexact(operand(n)), as_inexact(operand(z))
+    value = apply("spherical_jn", (order, x))
+    if derivative:
+        lower = apply("spherical_jn", (order - 1.0, x))
+        upper = apply("spherical_jn", (order + 1.0, x))
+        value = (order * lower - (order + 1.0) * upper) / (2.0 * order + 1.0)
+    return where(order < 0, np.nan, value)

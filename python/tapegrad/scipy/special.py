@@ -1,5 +1,5 @@
-"""scipy.special with logsumexp, softmax and log_softmax for recorded values; its ufuncs dispatch by
-themselves.
+"""scipy.special with functions for recorded values in place of those that do not dispatch
+(logsumexp, softmax, polygamma, spherical_jn, ...); its ufuncs dispatch by themselves.
 
 >>> import numpy as np, tapegrad as tg
 >>> from tapegrad.scipy import special
@@ -16,7 +16,11 @@ from scipy.special import *  # noqa: F403
 
 from tapegrad.functions.special import log_softmax as log_softmax
 from tapegrad.functions.special import logsumexp as logsumexp
+from tapegrad.functions.special import multigammaln as multigammaln
+from tapegrad.functions.special import polygamma as polygamma
 from tapegrad.functions.special import softmax as softmax
+from tapegrad.functions.special import spherical_jn as spherical_jn
+from tapegrad.functions.special import zeta as zeta
 
 
 def __getattr__(name: str) -> Any:

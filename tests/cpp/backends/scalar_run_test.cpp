@@ -34,6 +34,10 @@ TEST_P(ScalarOp, AloneAndManyGiveTheTablesValues) {
   }
 }
 
+bool has_order(Op op) {
+  return kind_of(op) == OpKind::binary && std::isnan(partial_info(op).value[0]);
+}
+
 // x = op(x, a) again and again, through each operand.
 TEST_P(ScalarOp, AChainGivesTheTablesValues) {
   const Op op = GetParam();
@@ -43,7 +47,7 @@ TEST_P(ScalarOp, AChainGivesTheTablesValues) {
     Draft::Value x = 5;
     for (Draft::Value i = 0; i < 400; ++i) {
       Draft::Value in[3] = {i, (i * 7) % 400, 399 - i};
-      if (op == Op::iv || op == Op::sinc_derivative || op == Op::ldexp) in[0] = in[1] = 0;
+      if (has_order(op) || op == Op::ldexp) in[0] = in[1] = 0;
       else in[which] = x;
       x = draft.add(op, in[0], in[1], in[2]);
       if (i % 100 == 99) draft.keep(x);

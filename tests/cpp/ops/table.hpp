@@ -15,7 +15,7 @@ using PartialFunction = double (*)(const double& x, const double& y, const doubl
 struct TableRow {
   Op op;
   int arity;
-  bool complex;  // the formulas hold for complex arguments
+  bool complex;  // the formulas hold for complex arguments, and need no SciPy for their values
   std::array<double, 2> low, high;
   std::array<PartialFunction, 2> partial;
 
@@ -27,16 +27,17 @@ inline void PrintTo(const TableRow& row, std::ostream* os) { *os << op_name(row.
 
 inline const std::vector<TableRow>& table() {
   static const std::vector<TableRow> rows{
-#define UNARY(name, field, value, dx, low, high)                  \
-  TableRow{Op::name, 1,         math::Formula<Op::name>::complex, \
-           {low, 0}, {high, 0}, {math::Formula<Op::name>::partial<0, double>, nullptr}},
-#define BINARY(name, field, value, dx, dy, lowx, highx, lowy, highy) \
-  TableRow{                                                          \
-      Op::name,                                                      \
-      2,                                                             \
-      math::Formula<Op::name>::complex,                              \
-      {lowx, lowy},                                                  \
-      {highx, highy},                                                \
+#define UNARY(name, field, value, dx, low, high)                                                   \
+  TableRow{                                                                                        \
+      Op::name, 1,         math::Formula<Op::name>::complex && !math::Formula<Op::name>::borrowed, \
+      {low, 0}, {high, 0}, {math::Formula<Op::name>::partial<0, double>, nullptr}},
+#define BINARY(name, field, value, dx, dy, lowx, highx, lowy, highy)          \
+  TableRow{                                                                   \
+      Op::name,                                                               \
+      2,                                                                      \
+      math::Formula<Op::name>::complex && !math::Formula<Op::name>::borrowed, \
+      {lowx, lowy},                                                           \
+      {highx, highy},                                                         \
       {math::Formula<Op::name>::partial<0, double>, math::Formula<Op::name>::partial<1, double>}},
 #include "ops/elementwise.def"
   };

@@ -15,6 +15,10 @@ def positive(n):
     return a @ a.T + n * np.eye(n)
 
 
+def between(low, high, *shape):
+    return RNG.uniform(low, high, shape)
+
+
 def whole(*values):
     return np.array(values, np.int64)
 
@@ -69,4 +73,18 @@ SAMPLES = {
     "rfft": [((real(5),), (0,)), ((real(4, 2),), (0,))],
     "allpole": [((real(5), real(2)), (0,)), ((real(3, 4), real(1)), (1,))],
     "irfft": [((real(3) + 1j * real(3),), (0, 5)), ((real(2, 3) + 1j * real(2, 3),), (1, 4))],
+    "gammainc": [((between(0.5, 4, 3), between(0.5, 4, 2, 3)), (n,)) for n in (0, 1)],
+    "gammaincc": [((between(0.5, 4, 3), between(0.5, 4)), ())],
+    "betainc": [
+        ((between(0.5, 4, 3), between(0.5, 4, 2, 1), between(0.1, 0.5, 3)), orders)
+        for orders in ((), (0, 0), (1, 0), (0, 1), (1, 1))
+    ],
+    "betaincc": [((between(0.5, 4), between(0.5, 4, 2), between(0.1, 0.5)), ())],
+    "beta_density": [((between(1.5, 4, 3), between(1.5, 4), between(0.1, 0.5, 2, 3)), ())],
+    "betaln": [((between(0.5, 4, 3), between(0.5, 4, 2, 3)), ())],
+    "beta": [((between(0.5, 4, 3), between(0.5, 4, 2, 3)), ())],
+    "polygamma_difference": [((between(0.5, 4, 3), between(0.5, 4, 2, 3)), (n,)) for n in (0, 1)],
+    "zeta": [((between(1.5, 4, 3), between(0.5, 4, 2, 3)), (n,)) for n in (0, 1)],
+    "hyp1f1": [((between(0.5, 2), between(0.5, 2), between(-1, 1, 3)), ())],
+    "hyp2f1": [((between(0.5, 2), between(0.5, 2), between(0.5, 2), between(-0.5, 0.5, 3)), ())],
 }
