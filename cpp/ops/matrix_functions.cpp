@@ -287,6 +287,12 @@ Columns<Complex> small_logarithm(const Columns<Complex>& x) {
   return sum;
 }
 
+Complex expm1(Complex z) {
+  const double half = std::sin(z.imag() / 2);
+  return {std::expm1(z.real()) * std::cos(z.imag()) - 2 * half * half,
+          std::exp(z.real()) * std::sin(z.imag())};
+}
+
 Columns<Complex> triangular_logarithm(const Columns<Complex>& t) {
   const std::int64_t n = t.rows;
   for (std::int64_t i = 0; i < n; ++i)
@@ -300,7 +306,10 @@ Columns<Complex> triangular_logarithm(const Columns<Complex>& t) {
     x = triangular_root(x);
     ++roots;
   }
-  Columns<Complex> result = small_logarithm(without_identity(x)).scale(std::ldexp(1.0, roots));
+  x = without_identity(x);
+  // What the subtraction has cancelled on the diagonal (Al-Mohy, Numer. Algorithms 59, 2012).
+  for (std::int64_t i = 0; i < n; ++i) x(i, i) = expm1(std::log(t(i, i)) * std::ldexp(1.0, -roots));
+  Columns<Complex> result = small_logarithm(x).scale(std::ldexp(1.0, roots));
   for (std::int64_t i = 0; i < n; ++i) result(i, i) = std::log(t(i, i));
   return result;
 }

@@ -159,6 +159,22 @@ NodeId end_after(NodeId begin, const std::vector<RecordedSeed>& seeds,
   return end;
 }
 
+// The nodes of the segment that the outputs are made of.
+std::vector<bool> leading_to(const std::vector<NodeId>& outputs, const Tape& tape, NodeId begin,
+                             NodeId end) {
+  std::vector<bool> used(end - begin);
+  for (NodeId o : outputs)
+    if (o >= begin) used[o - begin] = true;
+  for (NodeId id = end; id-- > begin;) {
+    if (!used[id - begin]) continue;
+    for (int i = 0, count = tape.operand_count(tape[id]); i < count; ++i) {
+      const Operand o = tape.operand(tape[id], i);
+      if (!is_constant(o) && o >= begin) used[o - begin] = true;
+    }
+  }
+  return used;
+}
+
 }  // namespace
 
 std::vector<Recorded> recorded_adjoint_sweep(const Tape& source, Tape& target, NodeId begin,
@@ -193,8 +209,9 @@ std::vector<Recorded> recorded_tangent_sweep(const Tape& source, Tape& target, N
     frame.seed(s);
   }
   frame.mark_from(inputs);
+  const std::vector<bool> used = leading_to(outputs, source, begin, end);
   for (NodeId id = begin; id < end; ++id) {
-    if (frame.has(id) || frame.tape[id].has(Node::kDetached)) continue;
+    if (!used[id - begin] || frame.has(id) || frame.tape[id].has(Node::kDetached)) continue;
     if (const auto t = tangent_step(frame, id)) frame.set(id, *t);
     frame.release();
   }

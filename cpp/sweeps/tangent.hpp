@@ -1,6 +1,8 @@
 // The tangent sweep in numbers as an object, because the second-order sweep reads its store.
 #pragma once
 
+#include <numeric>
+
 #include "sweeps/rule_on_tape.hpp"
 #include "sweeps/store.hpp"
 #include "sweeps/sweeps.hpp"
@@ -26,6 +28,7 @@ class TangentFrame final : public Frame {
   void run(NodeId begin, NodeId end, const std::vector<NodeId>& outputs, bool second_order) {
     const std::vector<NodeId> last = last_uses(begin, end, outputs);
     for (NodeId id = begin; id < end; ++id) {
+      if (!last.empty() && is_unused(id, last, begin)) continue;
       if (last.empty() || !overwrite(id, last, begin, second_order)) step(id);
       if (last.empty()) continue;
       const Node& n = tape[id];
@@ -42,19 +45,27 @@ class TangentFrame final : public Frame {
   NumericStore tangents;
 
  private:
-  // For each node the last that reads it; the end for outputs. Empty if the tape has no arrays.
+  // For each node the last that reads it on the way to the outputs; the end for outputs, the node
+  // itself if nobody does. Empty if the tape has no arrays.
   std::vector<NodeId> last_uses(NodeId begin, NodeId end,
                                 const std::vector<NodeId>& outputs) const {
     if (tape.slot_count() == 0) return {};
-    std::vector<NodeId> last(end - begin, end);
-    for (NodeId id = begin; id < end; ++id)
-      for (int i = 0, count = tape.operand_count(tape[id]); i < count; ++i) {
-        const Operand o = tape.operand(tape[id], i);
-        if (tangents.holds(o)) last[o - begin] = id;
-      }
+    std::vector<NodeId> last(end - begin);
+    std::iota(last.begin(), last.end(), begin);
     for (NodeId o : outputs)
       if (tangents.holds(o)) last[o - begin] = end;
+    for (NodeId id = end; id-- > begin;) {
+      if (is_unused(id, last, begin)) continue;
+      for (int i = 0, count = tape.operand_count(tape[id]); i < count; ++i) {
+        const Operand o = tape.operand(tape[id], i);
+        if (tangents.holds(o) && last[o - begin] == o) last[o - begin] = id;
+      }
+    }
     return last;
+  }
+  // Has a rule that need not run. Scalars on the fast path keep their rows defined.
+  bool is_unused(NodeId id, const std::vector<NodeId>& last, NodeId begin) const {
+    return last[id - begin] == id && !tape[id].has(Node::kFastPath);
   }
   // An assignment whose base nobody reads any more: its tangent is overwritten where it lies, at
   // the cost of the part.

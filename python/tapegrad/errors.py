@@ -130,6 +130,11 @@ def _refuse_scipy_function() -> None:
     if called is None:
         return
     package, name = called
+    if not name:
+        detached(
+            f"a method of {package} cannot take recorded values, which would lose their derivative",
+            "Products with sparse matrices are written A @ x and x @ A.",
+        )
     detached(
         f"{package}.{name} cannot take recorded values, which would lose their derivative",
         f"Call tapegrad.{package}.{name}, which differentiates."
@@ -140,12 +145,15 @@ def _refuse_scipy_function() -> None:
 
 
 def _scipy_function() -> tuple[str, str] | None:
-    """Package and public name of the function of SciPy nearest to the user's code on the stack."""
+    """Package and public name of the function of SciPy nearest to the user's code on the stack; no
+    name for methods of sparse matrices."""
     found: tuple[str, str] | None = None
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_library(frame.f_code.co_filename):
         if _module(frame).startswith("scipy."):
             found = _public_name(frame) or found
+            if found is None and _module(frame).startswith("scipy.sparse._"):
+                found = "scipy.sparse", ""
         frame = frame.f_back
     return found
 

@@ -363,3 +363,30 @@ def test_recorded_numbers_are_numpys_to_the_last_bit(name: str) -> None:
         expected = [getattr(np, name)(np.array([x]), np.array([y]))[0] for x, y in pairs]
         found = [tg.vjp(operation[name], x, y)[0] for x, y in pairs]
     np.testing.assert_array_equal(found, expected)
+
+
+def test_second_order_of_a_sum_leaves_its_operands_alone():
+    """In dual numbers a tangent of slope one was added to in place while others still read it:
+    the rule of svd reads a + b and a."""
+    rng = np.random.default_rng(5)
+    x, v, weights = rng.standard_normal((3, 3, 3))
+
+    def f(x):
+        return np.sum(weights * np.linalg.svd(x)[2])
+
+    h = 1e-6
+    expected = (tg.grad(f)(x + h * v) - tg.grad(f)(x - h * v)) / (2 * h)
+    np.testing.assert_allclose(tg.hvp(f, (x,), (v,)), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_tangents_of_what_nobody_reads_are_not_worked_out():
+    """A rule that raises, here of equal singular values, does not spoil results without it."""
+
+    def f(x):
+        np.linalg.svd(x)
+        return np.sum(x**2)
+
+    x, v = np.eye(3), np.arange(9.0).reshape(3, 3)
+    assert tg.jvp(f, (x,), (v,))[1] == 2.0 * np.trace(v)
+    assert tg.jvp(lambda x: tg.jvp(f, (x,), (v,))[1], (x,), (v,))[1] == 2.0 * np.sum(v**2)
+    assert np.array_equal(tg.hvp(f, (x,), (v,)), 2.0 * v)
