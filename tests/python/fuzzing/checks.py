@@ -24,6 +24,10 @@ class Wrong(AssertionError):
         self.what = what
 
 
+class Refused(Exception):
+    """A derivative that does not exist there, of a repeated singular value say, was refused."""
+
+
 def check(program: Program, seed: int) -> None:
     """Raise Wrong, or what tapegrad raises, if anything about the program is not right."""
     rng = np.random.default_rng([seed, 1])
@@ -125,6 +129,8 @@ def _run(what: str, call: Callable[[], Any]) -> Any:
             return call()
     except (Wrong, tg.BranchError):
         raise
+    except np.linalg.LinAlgError as error:
+        raise Refused from error
     except Exception as error:
         raise Wrong(f"{what} raised {type(error).__name__}", str(error)) from error
 
@@ -161,6 +167,8 @@ def failure(program: Program, seed: int) -> Wrong | None:
         check(program, seed)
     except Wrong as wrong:
         return wrong
+    except Refused:
+        pass
     return None
 
 
