@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests" / "python"))
 
 from fuzzing.checks import failure, reproducer  # noqa: E402
 from fuzzing.programs import random_program, usable  # noqa: E402
-from fuzzing.steps import TEMPLATES  # noqa: E402
+from fuzzing.steps import KINDS, TEMPLATES  # noqa: E402
 
 MOST_SHOWN = 3  # reproducers of one kind of failure
 
@@ -28,6 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0, help="of the first case")
+    parser.add_argument("--kind", choices=KINDS, help="every second statement is of this kind")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -38,7 +39,7 @@ def main() -> int:
     for seed in range(given.seed, given.seed + given.cases):
         if time.monotonic() - begin > given.seconds:
             break
-        program = random_program(seed)
+        program = random_program(seed, given.kind)
         wrong = failure(program, seed)
         done += 1
         if wrong is not None:

@@ -102,7 +102,9 @@ def attached(method: FunctionType) -> str:
     first, *others = signature.parameters.values()
     if first.kind is first.VAR_POSITIONAL:
         return "(self, *args: Any, **kwargs: Any) -> Any"
-    receiver = inspect.Parameter("self", first.POSITIONAL_OR_KEYWORD)
+    only = any(parameter.kind is first.POSITIONAL_ONLY for parameter in others)
+    kind = first.POSITIONAL_ONLY if only else first.POSITIONAL_OR_KEYWORD
+    receiver = inspect.Parameter("self", kind)
     returns = "None" if signature.return_annotation == "None" else "Any"
     return f"{signature_text([receiver, *map(untyped, others)])} -> {returns}"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from fuzzing.steps import TEMPLATES
+from fuzzing.steps import KINDS, TEMPLATES
 from scipy import special
 
 import tapegrad as tg
@@ -71,15 +71,17 @@ def point(rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     return tuple(rng.uniform(-1.5, 1.5, shape) for shape in INPUTS.values())
 
 
-def random_program(seed: int) -> Program:
-    """The program of a seed; depends on which templates there are."""
+def random_program(seed: int, kind: str | None = None) -> Program:
+    """The program of a seed; depends on which templates there are. Of those of one kind (see
+    steps.py) every second statement is one, if it is said."""
+    chosen = [t for t in usable() if kind is None or t in KINDS[kind]]
     rng = np.random.default_rng(seed)
     pool: dict[str, Any] = dict(zip(INPUTS, point(rng), strict=True))
     statements: list[str] = []
     _run(FIRST, pool)
     for k in range(1, 2 + rng.integers(1, 9)):
         for _ in range(TRIES):
-            template = str(rng.choice(usable()))
+            template = str(rng.choice(chosen if rng.random() < 0.5 else usable()))
             statement = _filled(template, f"v{k}", pool, rng)
             if statement is not None and _run(statement, pool):
                 statements.append(statement)

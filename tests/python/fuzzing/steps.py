@@ -252,4 +252,7 @@ STEPS: dict[str, str] = {
         {y} = {V} * len(np.flatnonzero({V} > 0))
     """,
 }
-TEMPLATES = [line.strip() for lines in STEPS.values() for line in lines.strip().splitlines()]
+KINDS = {
+    kind: [line.strip() for line in lines.strip().splitlines()] for kind, lines in STEPS.items()
+}
+TEMPLATES = [line for lines in KINDS.values() for line in lines]
