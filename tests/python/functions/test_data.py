@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from functions.expressions import check_complex, check_derivatives, check_value
+from functions.expressions import check_complex, check_derivatives, check_program, check_value
 
 import tapegrad as tg
 
@@ -217,3 +217,9 @@ def test_replayed(number):
         np.testing.assert_allclose(value, f(x), rtol=1e-14)
         np.testing.assert_allclose(value, expected, rtol=1e-14)
         np.testing.assert_allclose(gradient, slopes, rtol=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("expression", SMOOTH)
+def test_as_a_program(expression):
+    check_program(expression)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from functions.expressions import check_derivatives, check_value
+from functions.expressions import check_derivatives, check_program, check_value
 
 import tapegrad as tg
 
@@ -207,3 +207,9 @@ def test_out_and_refusals():
         tg.grad(lambda x: np.quantile(x, 0.5, method="best"))(np.ones(3))
     with pytest.raises(TypeError, match="real"):
         tg.grad(lambda z: np.quantile(z, 0.5).real)(np.ones(3) + 1j)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("expression", SMOOTH)
+def test_as_a_program(expression):
+    check_program(expression)
