@@ -154,6 +154,11 @@ def test_convolution_keeps_infinities_where_they_belong():
         np.testing.assert_array_equal(value, np.correlate(v, a, mode))
 
 
+def test_interp_of_complex_places():
+    with pytest.raises(TypeError, match="complex"):
+        tg.grad(lambda x: np.sum(np.interp(x + 0j, [0.0, 1.0], [0.0, 1.0])))(np.ones(2))
+
+
 def test_interp_at_and_beyond_the_data():
     xp, fp = np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.0, -2.0])
     x = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, np.nan, np.inf])

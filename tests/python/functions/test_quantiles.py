@@ -189,6 +189,8 @@ def test_replayed(f):
 
 def test_empty():
     assert np.isnan(tg.vjp(np.median, np.zeros(0))[0])
+    with pytest.raises(IndexError):
+        tg.grad(lambda x: np.quantile(x, 0.5))(np.zeros(0))
     assert tg.vjp(lambda x: np.median(x, axis=1), np.zeros((0, 3)))[0].shape == (0,)
     assert tg.vjp(lambda x: np.quantile(x, [0.1, 0.2], axis=1), np.zeros((0, 3)))[0].shape == (2, 0)
 
