@@ -95,15 +95,10 @@ def _by_blocks(a: Array, v: Array) -> Array:
     places = np.where(inside[:, None, :], places, r * b)
     toeplitz = apply("gather", (_padded(v, r * b + 1), places.reshape(b, r * 2 * b)))
     products = reshaped(apply("matmul", (rows, toeplitz)), (p, r, 2 * b))
-    # Product (i, k) belongs at block i + k: rows that are p wider and cut one short are skewed.
-    wide = joined([products, np.zeros((p, p, 2 * b), a.dtype)], 1)
-    skewed = sliced(reshaped(wide, (p * (p + r), 2 * b)), 0, 0, p * (p + r - 1))
-    summed = apply("sum", (reshaped(skewed, (p, p + r - 1, 2 * b)),), (0, 0))
-    # The second half of each block overlaps the first of the next.
-    none = np.zeros((1, b), a.dtype)
-    low = joined([sliced(summed, 1, 0, b), none], 0)
-    high = joined([none, sliced(summed, 1, b, 2 * b)], 0)
-    return sliced(reshaped(low + high, ((p + r) * b,)), 0, 0, n + m - 1)
+    # Product (i, k) begins at block i + k, and its second half overlaps the next.
+    blocks = np.arange(p)[:, None, None] + np.arange(r)[:, None]
+    summed = apply("scatter_add", (products, blocks * b + np.arange(2 * b)), ((p + r) * b,))
+    return sliced(summed, 0, 0, n + m - 1)
 
 
 def _padded(x: Array, length: int) -> Array:

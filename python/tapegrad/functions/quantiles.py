@@ -239,6 +239,8 @@ def _quantile(
         )
     flat = reshaped(levels, (levels.size,))
     if lines.length == 0:
+        if lines.values.shape[0] and not ignore_nan:
+            raise IndexError("index -1 is out of bounds for axis 0 with size 0")
         result: Array = np.full((lines.values.shape[0], flat.size), np.nan, data)
     elif absent(weights):
         result = lines.or_nan(METHODS[method](lines, flat))

@@ -66,6 +66,8 @@ def digitize(x: Any, bins: Any, right: bool = False) -> Any:
 def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Array:
+    if is_complex(operand(x)) or is_complex(operand(xp)):
+        raise TypeError("Cannot cast array data from complex128 to float64 by 'safe'")
     # NumPy computes in double precision, whatever it is given.
     x, xp = as_dtype(operand(x), float), as_dtype(operand(xp), float)
     fp = operand(fp)

@@ -42,6 +42,21 @@ def _shift(x: Array, axes: tuple[int, ...]) -> Array:
     return where(np.isfinite(seen(largest)), largest, 0.0)
 
 
+def _log_of(total: Array, x: Array, axes: tuple[int, ...]) -> Array:
+    """The logarithm of a sum of powers of x. If all of x are -inf, none has a slope; of several
+    that are +inf each has an equal part of it, as for a maximum."""
+    if is_complex(x):
+        return np.log(total)
+    nothing = seen(total) == 0
+    result = where(nothing, -np.inf, np.log(where(nothing, 1.0, total)))
+    if np.any(seen(total) == np.inf):
+        infinite = seen(x) == np.inf
+        highest = apply("sum", (where(infinite, x, 0.0),), (1, *axes))
+        count = np.sum(infinite, axis=axes, keepdims=True)
+        result = where(seen(total) == np.inf, highest / np.maximum(count, 1), result)
+    return result
+
+
 def logsumexp(
     a: Any,
     axis: Axis = None,
@@ -77,7 +92,7 @@ def logsumexp(
         total = apply("sum", (terms if b is None else weights * terms,), (1, *axes))
         sign = np.sign(total) if return_sign else None
         magnitude = np.abs(total) if return_sign else total
-        result = np.log(magnitude) + shift
+        result = np.log(magnitude) + shift if b is not None else _log_of(total, x, axes) + shift
     if not keepdims:
         shape = tuple(n for k, n in enumerate(x.shape) if k not in axes)
         result = reshaped(result, shape)

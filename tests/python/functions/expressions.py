@@ -121,3 +121,24 @@ def check_complex(expression: str) -> None:
     """Value and first derivatives with complex arrays in place of all real ones."""
     check_value(expression, complex, rtol=1e-11)
     check_derivatives(expression, 1, complex)
+
+
+def check_program(expression: str) -> None:
+    """A program of the expression has its values and derivatives, where it was recorded and
+    elsewhere."""
+    function, names = function_of(expression)
+
+    def weighted(*values: Any) -> Any:
+        result = function(*values)
+        parts = result if isinstance(result, (tuple, list)) else [result]
+        weights = (np.cos(np.arange(float(np.size(p)))).reshape(np.shape(p)) for p in parts)
+        return sum(np.sum(np.real(p) * w) for p, w in zip(parts, weights, strict=True))
+
+    program = tg.function(weighted)
+    args = arguments(names)
+    every = tuple(range(len(args)))
+    elsewhere = tuple(a + 0.013 * np.cos(7.0 * a) for a in args)
+    for point in (args, elsewhere, args):
+        compare(program(*point), weighted(*point), 1e-11)
+        if len(point) == 1:
+            compare(program.grad(*point), tg.grad(weighted, every)(*point)[0], 1e-9)

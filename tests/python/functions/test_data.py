@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from functions.expressions import check_complex, check_derivatives, check_value
+from functions.expressions import check_complex, check_derivatives, check_program, check_value
 
 import tapegrad as tg
 
@@ -154,6 +154,11 @@ def test_convolution_keeps_infinities_where_they_belong():
         np.testing.assert_array_equal(value, np.correlate(v, a, mode))
 
 
+def test_interp_of_complex_places():
+    with pytest.raises(TypeError, match="complex"):
+        tg.grad(lambda x: np.sum(np.interp(x + 0j, [0.0, 1.0], [0.0, 1.0])))(np.ones(2))
+
+
 def test_interp_at_and_beyond_the_data():
     xp, fp = np.array([0.0, 1.0, 3.0]), np.array([1.0, 2.0, -2.0])
     x = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, np.nan, np.inf])
@@ -217,3 +222,9 @@ def test_replayed(number):
         np.testing.assert_allclose(value, f(x), rtol=1e-14)
         np.testing.assert_allclose(value, expected, rtol=1e-14)
         np.testing.assert_allclose(gradient, slopes, rtol=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("expression", SMOOTH)
+def test_as_a_program(expression):
+    check_program(expression)

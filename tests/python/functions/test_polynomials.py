@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from functions.expressions import check_derivatives, check_value
+from functions.expressions import check_derivatives, check_program, check_value
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
@@ -155,3 +155,9 @@ np.lib.stride_tricks.sliding_window_view(x, (2, 3))
 def test_extended(expression):
     check_value(expression)
     check_derivatives(expression)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("expression", SMOOTH + EXTENDED)
+def test_as_a_program(expression):
+    check_program(expression)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from functions.expressions import check_derivatives, check_value
+from functions.expressions import check_derivatives, check_program, check_value
 
 import tapegrad as tg
 
@@ -189,6 +189,8 @@ def test_replayed(f):
 
 def test_empty():
     assert np.isnan(tg.vjp(np.median, np.zeros(0))[0])
+    with pytest.raises(IndexError):
+        tg.grad(lambda x: np.quantile(x, 0.5))(np.zeros(0))
     assert tg.vjp(lambda x: np.median(x, axis=1), np.zeros((0, 3)))[0].shape == (0,)
     assert tg.vjp(lambda x: np.quantile(x, [0.1, 0.2], axis=1), np.zeros((0, 3)))[0].shape == (2, 0)
 
@@ -207,3 +209,9 @@ def test_out_and_refusals():
         tg.grad(lambda x: np.quantile(x, 0.5, method="best"))(np.ones(3))
     with pytest.raises(TypeError, match="real"):
         tg.grad(lambda z: np.quantile(z, 0.5).real)(np.ones(3) + 1j)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("expression", SMOOTH)
+def test_as_a_program(expression):
+    check_program(expression)
