@@ -219,9 +219,11 @@ void Layout::finish(Plan& plan) {
     plan.outputs[k].source = location(o);
     plan.outputs[k].truth = is_truth(o);
   }
-  for (auto& g : recording_.guards)
-    if (!is_constant(g.node))
-      plan.checks.push_back({location(g.node), is_truth(g.node), g.expected, g.line});
+  for (std::size_t k = 0; k < recording_.guards.size(); ++k) {
+    const RecordedGuard& g = recording_.guards[k];
+    if (is_constant(g.node)) continue;  // it holds always
+    plan.checks.push_back({location(g.node), is_truth(g.node), g.expected, g.line, k});
+  }
   plan.workspace_bytes =
       static_cast<std::size_t>(aligned(static_cast<std::int64_t>(scalar_end_) * 8));
 }
