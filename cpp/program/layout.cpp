@@ -195,12 +195,12 @@ Location Layout::location(Operand o) const {
   const Meta m = tape_.meta(o);
   const DType dtype = is_truth(o) ? DType::f64 : m.dtype;
   if (schedule_.kinds[o] == NodeKind::view) {
-    const View& v = schedule_.views[o];
+    const View& v = schedule_.views[schedule_.view_number[o]];
     const Place p = places_[v.root];
     return {{p.buffer, p.offset + v.offset}, dtype, v.shape, v.strides};
   }
   if (schedule_.kinds[o] == NodeKind::leaf)
-    return {places_[o], dtype, m.shape, schedule_.views[o].strides};
+    return {places_[o], dtype, m.shape, schedule_.view(tape_, o).strides};
   return {places_[o], dtype, m.shape, Array::contiguous_strides(m.shape, itemsize(m.dtype))};
 }
 
