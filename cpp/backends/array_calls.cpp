@@ -1,6 +1,7 @@
 // Conversions, copies and folds on runs of elements.
 #include "backends/array_calls.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -40,6 +41,25 @@ void copy(char** p, Count n, Count s, void*) {
     std::memmove(p[1], p[0], static_cast<std::size_t>(*n) * sizeof(T));
   else
     for (std::intptr_t i = 0; i < *n; ++i) at<T>(p, s, 1, i) = at<T>(p, s, 0, i);
+}
+
+// A piece that is followed by itself is doubled until it fills the run.
+template <class T>
+void copy_pieces(char** p, Count n, Count s, void*) {
+  const std::intptr_t length = s[kPieceLength], step = s[kPieceStep];
+  T* to = reinterpret_cast<T*>(p[1]);
+  T* const end = to + *n;
+  for (const char* from = p[0]; to < end; to += length, from += step) {
+    if (s[0] == 0) std::fill_n(to, length, *reinterpret_cast<const T*>(from));
+    else if (s[0] == sizeof(T)) std::copy_n(reinterpret_cast<const T*>(from), length, to);
+    else
+      for (std::intptr_t i = 0; i < length; ++i)
+        to[i] = *reinterpret_cast<const T*>(from + i * s[0]);
+    if (step != 0) continue;
+    for (std::intptr_t done = length; done < *n; done *= 2)
+      std::copy_n(to, std::min<std::intptr_t>(done, *n - done), to + done);
+    return;
+  }
 }
 
 void real(char** p, Count n, Count s, void*) {
@@ -109,12 +129,38 @@ struct Folding {
     for (std::intptr_t i = 0; i < *n; ++i)
       at<Acc>(p, s, 1, i) = Fold::combine(at<Acc>(p, s, 1, i), at<In>(p, s, 0, i));
   }
+  // Several results at a time, so that their sums do not wait for one another.
+  template <int kAtOnce, bool kContiguous>
+  static std::intptr_t some_pieces(char** p, Count n, Count s, std::intptr_t first) {
+    const std::intptr_t length = s[kPieceLength], item = kContiguous ? sizeof(In) : s[0];
+    std::intptr_t k = first;
+    for (; k + kAtOnce <= *n / length; k += kAtOnce) {
+      const char* x = p[0] + k * length * item;
+      Acc totals[kAtOnce];
+      std::fill_n(totals, kAtOnce, Fold::identity());
+      for (std::intptr_t i = 0; i < length; ++i, x += item)
+        for (int j = 0; j < kAtOnce; ++j)
+          totals[j] = Fold::combine(totals[j], *reinterpret_cast<const In*>(x + j * length * item));
+      for (int j = 0; j < kAtOnce; ++j) {
+        Acc& out = *reinterpret_cast<Acc*>(p[1] + (k + j) * s[kPieceStep]);
+        out = join(out, totals[j]);
+      }
+    }
+    return k;
+  }
+  static void pieces(char** p, Count n, Count s, void*) {
+    const bool contiguous = s[0] == sizeof(In);
+    const std::intptr_t done =
+        contiguous ? some_pieces<8, true>(p, n, s, 0) : some_pieces<8, false>(p, n, s, 0);
+    some_pieces<1, false>(p, n, s, done);
+  }
   static void merge(char** p, Count n, Count s, void*) {
     for (std::intptr_t i = 0; i < *n; ++i)
       at<Acc>(p, s, 1, i) = join(at<Acc>(p, s, 1, i), at<Acc>(p, s, 0, i));
   }
-  static constexpr FoldLoops loops{
-      dtype_of<Acc>(), sizeof(Cascade), reset, reset_cascade, flush, finish, row, column, merge};
+  static constexpr FoldLoops loops{dtype_of<Acc>(), sizeof(Cascade), reset, reset_cascade,
+                                   flush,           finish,          row,   column,
+                                   merge,           pieces};
 };
 
 template <class In>
@@ -150,6 +196,9 @@ Loop conversion_loop(const MicroOp& op) {
 }
 Loop copy_loop(DType dtype) {
   return dispatch(dtype, [](auto zero) -> Loop { return copy<decltype(zero)>; });
+}
+Loop copy_pieces_loop(DType dtype) {
+  return dispatch(dtype, [](auto zero) -> Loop { return copy_pieces<decltype(zero)>; });
 }
 const FoldLoops& fold_loops(Op reduction, DType dtype) {
   return dispatch(dtype, [&](auto zero) -> const FoldLoops& {

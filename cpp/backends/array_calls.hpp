@@ -11,6 +11,12 @@ namespace tapegrad {
 Loop conversion_loop(const MicroOp& op);
 Loop copy_loop(DType dtype);
 
+// Loops over pieces are told two strides more: the bytes from one piece to the next of the argument
+// that lies in pieces, and the elements of a piece.
+enum PieceStride { kPieceStep = 2, kPieceLength = 3 };
+// From an array in pieces to one in order.
+Loop copy_pieces_loop(DType dtype);
+
 // A reduction. Along a row it goes on in `lanes`, numbers that are folded side by side; from time
 // to time these are folded into one, and what comes out of that is summed pairwise (the cascade),
 // so that the error grows with the logarithm of the number of elements.
@@ -24,6 +30,7 @@ struct FoldLoops {
   Loop row;                                  // arguments: x, one lane
   Loop column;  // arguments: x, out: folds each element into that of `out`
   Loop merge;   // the same for x of the result's dtype
+  Loop pieces;  // the same for a result of each piece
 };
 const FoldLoops& fold_loops(Op reduction, DType dtype);
 

@@ -14,9 +14,10 @@ Kind machine_kind(DType number) { return number == DType::f32 ? Kind::f32 : Kind
 
 class Compiler {
  public:
-  Compiler(const CodeContext& context, const std::vector<Lie>& lies)
+  Compiler(const CodeContext& context, const std::vector<Lie>& lies, std::int64_t piece)
       : context_(context), group_(context.group) {
     code_.lies = lies;
+    code_.piece = piece;
   }
   Code compile() {
     describe_values();
@@ -50,6 +51,7 @@ class Compiler {
   void place_constants_and_lanes();
   void place(Register v);
   void write_code();
+  void copy_pieces();
   void write_call(const Item& item);
   void choose_block();
   void lay_out_scratch();
@@ -80,6 +82,9 @@ void Compiler::describe_values() {
     values_[k].dtype = group_.loads[k].dtype;
     values_[k].home = static_cast<StreamId>(k);
     values_[k].lie = code_.lies[k];
+    if (code_.lies[k] != Lie::in_pieces) continue;
+    values_[k].home = add_stream(Stream::Kind::block, itemsize(values_[k].dtype));
+    values_[k].lie = Lie::contiguous;
   }
   for (std::size_t k = 0; k < constants; ++k) {
     values_[loads + k].dtype = group_.constants[k].dtype;
@@ -147,6 +152,8 @@ std::optional<Kind> Compiler::kind_now(const Item& item, Kind current) const {
   }
   const TileValue& value = values_[read_by(item)[0]];
   if (item.kind == Item::Kind::reduction) {
+    const std::size_t result = group_.loads.size() + group_.stores.size() + item.index;
+    if (code_.lies[result] == Lie::in_pieces) return Kind::calls;
     if (value.dtype == DType::f64 || value.dtype == DType::f32) return machine_kind(value.dtype);
     return Kind::calls;
   }
@@ -250,17 +257,33 @@ void Compiler::write_call(const Item& item) {
       call.loop = copy_loop(value.dtype);
       add(out);
     } else {
-      const FoldLoops& loops = fold_loops(group_.reductions[item.index].op, value.dtype);
+      const FoldLoops& fold = fold_loops(group_.reductions[item.index].op, value.dtype);
       const StreamId lanes = code_.lanes[item.index];
-      call.loop = lanes == kNoStream ? loops.column : loops.row;
-      add(lanes == kNoStream ? static_cast<StreamId>(loads + group_.stores.size() + item.index)
-                             : lanes);
+      const auto out = static_cast<StreamId>(loads + group_.stores.size() + item.index);
+      const bool in_pieces = code_.lies[out] == Lie::in_pieces;
+      if (in_pieces) call.stepping = 1;
+      call.loop = in_pieces ? fold.pieces : lanes == kNoStream ? fold.column : fold.row;
+      add(lanes == kNoStream ? out : lanes);
     }
   }
   code_.calls.push_back(call);
 }
 
+void Compiler::copy_pieces() {
+  const std::vector<bool> needed = needed_values();
+  for (std::size_t k = 0; k < group_.loads.size(); ++k)
+    if (code_.lies[k] == Lie::in_pieces && needed[k])
+      code_.calls.push_back({nullptr,
+                             copy_pieces_loop(values_[k].dtype),
+                             2,
+                             {static_cast<StreamId>(k), values_[k].home},
+                             0});
+  if (!code_.calls.empty())
+    code_.segments.push_back({Kind::calls, 0, static_cast<std::uint32_t>(code_.calls.size())});
+}
+
 void Compiler::write_code() {
+  copy_pieces();
   std::sort(items_.begin(), items_.end(),
             [](const Entry& a, const Entry& b) { return a.order < b.order; });
   code_.first_tile = static_cast<StreamId>(code_.count());
@@ -301,6 +324,7 @@ void Compiler::choose_block() {
   if (item == 0 && !lanes && code_.segments.size() <= 1) return;
   const std::int64_t fitting = item ? kCache / item / kUnit * kUnit : kMost;
   code_.block = std::clamp(fitting, kUnit, kMost);
+  if (code_.piece) code_.block = code_.block / code_.piece * code_.piece;
 }
 
 void Compiler::lay_out_scratch() {
@@ -315,8 +339,8 @@ void Compiler::lay_out_scratch() {
 
 }  // namespace
 
-Code compile_code(const CodeContext& context, const std::vector<Lie>& lies) {
-  return Compiler(context, lies).compile();
+Code compile_code(const CodeContext& context, const std::vector<Lie>& lies, std::int64_t piece) {
+  return Compiler(context, lies, piece).compile();
 }
 
 }  // namespace tapegrad

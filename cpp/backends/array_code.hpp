@@ -9,8 +9,9 @@
 
 namespace tapegrad {
 
-// How an array lies along a row. A load of bools may be known: none or all of them are true.
-enum class Lie : std::uint8_t { contiguous, repeated, strided, none_true, all_true };
+// How an array lies along a row. A load of bools may be known: none or all of them are true. In
+// pieces: a load is copied into order first, a reduction has a result for each.
+enum class Lie : std::uint8_t { contiguous, repeated, strided, none_true, all_true, in_pieces };
 
 // A stream is a pointer of the table with which the code runs: first the accesses of the group
 // (loads, stores, reductions), then what is below.
@@ -27,6 +28,7 @@ struct CallOut {
   Loop loop;
   std::uint8_t arguments;  // with the result
   StreamId streams[4];
+  int stepping = -1;  // the argument that lies in pieces: the loop is told how as well
 };
 
 struct Segment {
@@ -36,7 +38,8 @@ struct Segment {
 };
 
 struct Code {
-  std::vector<Lie> lies;  // of the accesses
+  std::vector<Lie> lies;   // of the accesses
+  std::int64_t piece = 0;  // elements of a piece, if there are any
   std::vector<Stream> streams;
   std::vector<Segment> segments;
   std::vector<machine::Instruction> instructions;
@@ -59,7 +62,7 @@ struct CodeContext {
   std::int64_t tile_bytes;                      // of the machine
 };
 
-Code compile_code(const CodeContext& context, const std::vector<Lie>& lies);
+Code compile_code(const CodeContext& context, const std::vector<Lie>& lies, std::int64_t piece);
 
 // What the machine does for an op; `call` is what it does not do.
 struct Lowered {

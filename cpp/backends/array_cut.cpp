@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 
 namespace tapegrad {
 namespace {
@@ -85,6 +86,7 @@ class Cutter {
   void add_box() {
     Domain& box = boxes_.emplace_back();
     box.loads = domain_.loads;
+    box.stores = domain_.stores;
     box.shape = last_;
     for (std::size_t axis = 0; axis < box.shape.size(); ++axis) box.shape[axis] -= first_[axis];
     box.accesses.reserve(domain_.accesses.size());
@@ -155,10 +157,48 @@ double cost_along(const Domain& d, std::size_t axis, std::size_t ops) {
   return rows * (std::ceil(n / kTile) * tile + row);
 }
 
+// The last two axes as one.
+std::optional<Domain> joined(const Domain& d) {
+  constexpr std::int64_t kLongest = 64;
+  if (d.shape.size() < 2 || d.shape.back() > kLongest) return {};
+  const std::size_t last = d.shape.size() - 1;
+  Domain j = d;
+  j.piece = d.shape[last];
+  j.shape[last - 1] *= j.piece;
+  j.shape.erase(last);
+  for (std::size_t k = 0; k < d.accesses.size(); ++k) {
+    j.steps.push_back(d.accesses[k].strides[last - 1]);
+    j.accesses[k].strides.erase(last - 1);
+    const bool is_load = k < d.loads, is_result = k >= d.loads + d.stores;
+    const bool can_be_in_pieces = (is_load && d.accesses[k].dtype != DType::b8) ||
+                                  (is_result && j.accesses[k].strides.back() == 0);
+    if (!j.in_order(k) && !can_be_in_pieces) return {};
+  }
+  return j;
+}
+
+// As `cost_along`, for what is left in pieces: copies into order, and sums of pieces.
+double cost_in_pieces(const Domain& d, std::size_t ops) {
+  constexpr double kTile = 64, kOp = 6, kRow = 60, kCall = 20, kCopy = 0.5, kSum = 1, kStrided = 1,
+                   kPiece = 4;
+  double element = kOp * static_cast<double>(ops) / kTile, row = kRow;
+  for (std::size_t k = 0; k < d.accesses.size(); ++k) {
+    const std::int64_t stride = std::abs(d.accesses[k].strides.back());
+    if (!d.in_order(k)) {
+      element += (k < d.loads ? kCopy : kSum) + kPiece / static_cast<double>(d.piece);
+      row += kCall;
+    } else if (stride != 0 && stride != itemsize(d.accesses[k].dtype)) {
+      element += kStrided;
+    }
+  }
+  const auto size = static_cast<double>(d.shape.product());
+  return size * element + size / static_cast<double>(d.shape.back()) * row;
+}
+
 }  // namespace
 
 Domain domain_of(const Group& group) {
-  Domain d{group.shape, group.loads, group.loads.size()};
+  Domain d{group.shape, group.loads, group.loads.size(), group.stores.size(), 0, {}};
   for (auto& s : group.stores) d.accesses.push_back(s.out);
   for (auto& r : group.reductions) d.accesses.push_back(r.out);
   return d;
@@ -197,6 +237,10 @@ void order_axes(Domain& d, std::size_t ops) {
   std::size_t best = d.shape.size() - 1;
   for (std::size_t axis = best; axis-- > 0;)
     if (cost_along(d, axis, ops) < cost_along(d, best, ops)) best = axis;
+  if (auto j = joined(d); j && cost_in_pieces(*j, ops) < cost_along(d, best, ops)) {
+    d = std::move(*j);
+    return;
+  }
   for (; best + 1 < d.shape.size(); ++best) swap_axes(d, best, best + 1);
 }
 

@@ -12,7 +12,15 @@ inline constexpr BufferId kZeros = 0xffffffffu, kScratch = 0xfffffffeu;
 struct Domain {
   Dims shape;
   std::vector<Access> accesses;  // the loads, then the stores, then the reductions
-  std::size_t loads = 0;
+  std::size_t loads = 0, stores = 0;
+  // The last axis may consist of pieces of so many elements, in which an access is linear, and
+  // `steps` bytes apart. 0: every access is linear on all of it.
+  std::int64_t piece = 0;
+  std::vector<std::int64_t> steps;
+
+  bool in_order(std::size_t access) const {
+    return piece == 0 || steps[access] == piece * accesses[access].strides.back();
+  }
 };
 
 Domain domain_of(const Group& group);
@@ -25,7 +33,9 @@ Domain part_of(const Domain& domain, std::size_t axis, std::int64_t first, std::
 std::vector<Domain> cut_windows(const Domain& domain);
 
 // Leaves out axes of length 1, merges those that every access walks as one, and puts last the axis
-// that is cheapest to run along, for code of `ops` ops. At least one axis is left.
+// that is cheapest to run along, for code of `ops` ops. A short one is joined with the axis before
+// it, in pieces, if all stores and results are in order then, or reductions of the pieces. At least
+// one axis is left.
 void order_axes(Domain& domain, std::size_t ops);
 
 }  // namespace tapegrad

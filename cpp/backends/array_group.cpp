@@ -118,7 +118,8 @@ void BoxRun::run_row() {
     for (std::int64_t begin = 0; begin < n; begin += code_.block) {
       const std::int64_t m = std::min(code_.block, n - begin);
       run_segments(block_, m, false);
-      for (std::size_t k = 0; k < accesses_; ++k) block_[k] += m * strides_[k];
+      for (std::size_t k = 0; k < accesses_; ++k)
+        block_[k] += code_.piece ? m / code_.piece * box_.steps[k] : m * strides_[k];
       unflushed_ += m;
       if (unflushed_ >= kFlush) flush();
     }
@@ -148,6 +149,10 @@ void BoxRun::run_call(const CallOut& call, char* const* pointers, std::int64_t n
   for (int k = 0; k < call.arguments; ++k) {
     p[k] = pointers[call.streams[k]];
     strides[k] = strides_[call.streams[k]];
+  }
+  if (call.stepping >= 0) {
+    strides[kPieceStep] = box_.steps[call.streams[call.stepping]];
+    strides[kPieceLength] = code_.piece;
   }
   const std::intptr_t count = n;
   if (call.kernel) call.kernel->value(p, &count, strides, call.kernel->data);

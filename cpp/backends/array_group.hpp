@@ -22,6 +22,7 @@ struct PreparedGroup {
     std::vector<Place> places;          // of the accesses
     std::vector<std::int64_t> strides;  // [outer axis][access], in bytes
     std::vector<std::int64_t> along;    // the row: of all streams of the code
+    std::vector<std::int64_t> steps;    // of the accesses, if the row is in pieces
     std::vector<bool> each_row;  // of the reductions: the result is another one in the next row
   };
   struct Result {  // of a reduction

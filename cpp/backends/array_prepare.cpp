@@ -174,7 +174,7 @@ void Preparer::add_part(const Domain& domain) {
   prepared_.parts.emplace_back();
   for (Domain& box : cut_windows(part)) {
     order_axes(box, group_.ops.size());
-    PreparedGroup::Box b{code_for(box), box.shape, {}, {}, {}, {}};
+    PreparedGroup::Box b{code_for(box), box.shape, {}, {}, {}, box.steps, {}};
     for (std::size_t axis = 0; axis + 1 < box.shape.size(); ++axis)
       for (const Access& a : box.accesses) b.strides.push_back(a.strides[axis]);
     for (const Access& a : box.accesses) {
@@ -194,17 +194,20 @@ bool is_false(const Access& a) { return a.place.buffer == kZeros && a.dtype == D
 
 std::uint32_t Preparer::code_for(const Domain& box) {
   std::vector<Lie> lies;
-  for (const Access& a : box.accesses) {
+  for (std::size_t k = 0; k < box.accesses.size(); ++k) {
+    const Access& a = box.accesses[k];
     const std::int64_t stride = a.strides.back();
     lies.push_back(a.place.buffer == kTruth      ? Lie::all_true
                    : is_false(a)                 ? Lie::none_true
+                   : !box.in_order(k)            ? Lie::in_pieces
                    : stride == 0                 ? Lie::repeated
                    : stride == itemsize(a.dtype) ? Lie::contiguous
                                                  : Lie::strided);
   }
   for (std::size_t k = 0; k < prepared_.codes.size(); ++k)
-    if (prepared_.codes[k].lies == lies) return static_cast<std::uint32_t>(k);
-  prepared_.codes.push_back(compile_code(context_, lies));
+    if (prepared_.codes[k].lies == lies && prepared_.codes[k].piece == box.piece)
+      return static_cast<std::uint32_t>(k);
+  prepared_.codes.push_back(compile_code(context_, lies, box.piece));
   return static_cast<std::uint32_t>(prepared_.codes.size() - 1);
 }
 

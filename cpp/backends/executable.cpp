@@ -176,8 +176,8 @@ void Executable::finish_outputs(const Workspace& w, void* const* outputs) const 
 }
 
 std::int64_t Executable::first_failure(const Workspace& w) const {
-  for (std::size_t k = 0; k < plan_.checks.size(); ++k)
-    if (!holds(plan_.checks[k], w.buffers.data())) return static_cast<std::int64_t>(k);
+  for (const Plan::Check& check : plan_.checks)
+    if (!holds(check, w.buffers.data())) return static_cast<std::int64_t>(check.guard);
   return kAllHold;
 }
 

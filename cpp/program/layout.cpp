@@ -195,12 +195,12 @@ Location Layout::location(Operand o) const {
   const Meta m = tape_.meta(o);
   const DType dtype = is_truth(o) ? DType::f64 : m.dtype;
   if (schedule_.kinds[o] == NodeKind::view) {
-    const View& v = schedule_.views[o];
+    const View& v = schedule_.views[schedule_.view_number[o]];
     const Place p = places_[v.root];
     return {{p.buffer, p.offset + v.offset}, dtype, v.shape, v.strides};
   }
   if (schedule_.kinds[o] == NodeKind::leaf)
-    return {places_[o], dtype, m.shape, schedule_.views[o].strides};
+    return {places_[o], dtype, m.shape, schedule_.view(tape_, o).strides};
   return {places_[o], dtype, m.shape, Array::contiguous_strides(m.shape, itemsize(m.dtype))};
 }
 
@@ -219,9 +219,11 @@ void Layout::finish(Plan& plan) {
     plan.outputs[k].source = location(o);
     plan.outputs[k].truth = is_truth(o);
   }
-  for (auto& g : recording_.guards)
-    if (!is_constant(g.node))
-      plan.checks.push_back({location(g.node), is_truth(g.node), g.expected, g.line});
+  for (std::size_t k = 0; k < recording_.guards.size(); ++k) {
+    const RecordedGuard& g = recording_.guards[k];
+    if (is_constant(g.node)) continue;  // it holds always
+    plan.checks.push_back({location(g.node), is_truth(g.node), g.expected, g.line, k});
+  }
   plan.workspace_bytes =
       static_cast<std::size_t>(aligned(static_cast<std::int64_t>(scalar_end_) * 8));
 }

@@ -52,6 +52,7 @@ struct Plan {
     bool truth = false;
     Array expected;
     std::uint32_t line;
+    std::size_t guard;  // its number in the recording
   };
   struct ScalarConstant {
     SlotIndex slot;

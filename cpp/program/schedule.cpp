@@ -13,7 +13,7 @@ namespace {
 
 // More values would not fit the first-level cache, where each may take a tile; of short arrays it
 // takes but some lines.
-constexpr std::size_t kGroupNodes = 96, kShortGroupNodes = 384;
+constexpr std::size_t kGroupNodes = 96, kShortGroupNodes = 192;
 constexpr std::int64_t kShort = 32;  // elements
 
 class Scheduler {
@@ -23,7 +23,7 @@ class Scheduler {
     const std::size_t n = tape_.size();
     s_.kinds.assign(n, NodeKind::dead);
     s_.step_of.assign(n, 0);
-    s_.views.resize(n);
+    s_.view_number.assign(n, Schedule::kNoView);
   }
 
   Schedule run() {
@@ -84,10 +84,9 @@ class Scheduler {
     const Meta m = tape_.meta(id);
     if (n.op == Op::input || n.op == Op::constant) return leaf(id, m);
     if (auto v = view_of(n)) {
-      s_.views[id] = std::move(*v);
+      s_.set_view(id, std::move(*v));
       return NodeKind::view;
     }
-    own_memory(id, m);
     if (is_scalar_node(id, n, m)) return NodeKind::scalar;
     if (is_elementwise(n.op) || n.op == Op::where || n.op == Op::cast || n.op == Op::conjugate ||
         n.op == Op::real || n.op == Op::imag)
@@ -111,12 +110,9 @@ class Scheduler {
   }
 
   NodeKind leaf(NodeId id, const Meta& m) {
-    own_memory(id, m);
-    if (tape_[id].op == Op::constant) s_.views[id].strides = tape_.value(id).strides();
+    if (tape_[id].op == Op::constant && !tape_.value(id).contiguous())
+      s_.set_view(id, {id, 0, m.shape, tape_.value(id).strides()});
     return NodeKind::leaf;
-  }
-  void own_memory(NodeId id, const Meta& m) {
-    s_.views[id] = {id, 0, m.shape, Array::contiguous_strides(m.shape, itemsize(m.dtype))};
   }
 
   bool is_scalar_node(NodeId id, const Node& n, const Meta& m) const {
@@ -143,11 +139,11 @@ class Scheduler {
   // Memory shared with the operand, if strides can express it.
   std::optional<View> view_of(const Node& n) const {
     if (n.op == Op::stop_gradient || n.op == Op::alias)
-      return is_constant(n.a) ? std::nullopt : std::optional(s_.views[n.a]);
+      return is_constant(n.a) ? std::nullopt : std::optional(s_.view(tape_, n.a));
     const bool re_indexes = n.op == Op::item || (kind_of(n.op) == OpKind::structured &&
                                                  rules_of(n.op).view && n.op != Op::imag);
     if (!re_indexes || is_constant(n.a)) return {};
-    const View& from = s_.views[n.a];
+    const View from = s_.view(tape_, n.a);
     const DType dtype = tape_.meta(n.a).dtype;
     // The rules say how a view is cut; they are asked with an array that has no memory behind it.
     char* const nowhere = reinterpret_cast<char*>(std::uintptr_t{1} << 40);

@@ -35,13 +35,25 @@ struct Schedule {
   std::vector<Step> steps;
   std::vector<NodeKind> kinds;
   std::vector<std::uint32_t> step_of;
-  std::vector<bool> is_stored;      // has memory of its own
-  std::vector<bool> in_scalars;     // read element by element by scalar code
-  std::vector<View> views;          // of every live node
-  std::vector<std::uint32_t> last;  // last step that reads the memory of a root
-  std::vector<bool> is_recomputed;  // by each group that reads it, rather than stored
+  std::vector<bool> is_stored;             // has memory of its own
+  std::vector<bool> in_scalars;            // read element by element by scalar code
+  std::vector<View> views;                 // nodes that own their memory in order have none
+  std::vector<std::uint32_t> view_number;  // of each node, or kNoView
+  std::vector<std::uint32_t> last;         // last step that reads the memory of a root
+  std::vector<bool> is_recomputed;         // by each group that reads it, rather than stored
   // Whether all that the last step reads of a root is the whole, in order, as a group walks it.
   std::vector<bool> ends_in_order;
+
+  static constexpr std::uint32_t kNoView = 0xffffffffu;
+  void set_view(NodeId id, View v) {
+    view_number[id] = static_cast<std::uint32_t>(views.size());
+    views.push_back(std::move(v));
+  }
+  View view(const Tape& tape, Operand o) const {
+    if (view_number[o] != kNoView) return views[view_number[o]];
+    const Meta m = tape.meta(o);
+    return {o, 0, m.shape, Array::contiguous_strides(m.shape, itemsize(m.dtype))};
+  }
 
   NodeKind kind_of(NodeId id) const { return kinds[id]; }
   bool is_windowed(NodeId id) const { return kinds[id] == NodeKind::windowed; }
@@ -50,7 +62,9 @@ struct Schedule {
            kinds[id] == NodeKind::copy;
   }
   // The node whose memory holds the value.
-  Operand root(Operand o) const { return kinds[o] == NodeKind::view ? views[o].root : o; }
+  Operand root(Operand o) const {
+    return kinds[o] == NodeKind::view ? views[view_number[o]].root : o;
+  }
 };
 
 Schedule make_schedule(const Recording& recording, const Passes& passes);

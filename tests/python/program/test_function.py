@@ -136,6 +136,21 @@ class TestBranches:
             assert F(x) == f(x)
             np.testing.assert_allclose(F.grad(x), tg.grad(f)(x))
 
+    def test_a_guard_that_is_known_beforehand_keeps_its_number(self):
+        def f(x):
+            y = x.copy()
+            y[0] = 3.0
+            z = np.sum(x) * int(y[0])
+            if x[1] > 0.0:
+                return z
+            return -z if x[2] > 0.0 else 2.0 * z
+
+        F = tg.function(f)
+        for _ in range(3):
+            for x in ([1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, -1.0, -1.0]):
+                assert F(np.array(x)) == f(np.array(x))
+        assert F.stats()["traces"] == F.stats()["records"] == 3
+
     def test_policies(self):
         f = lambda x: np.sin(x) if x > 0 else x * x
         g = tg.function(f, on_branch="raise")
