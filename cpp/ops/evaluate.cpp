@@ -19,10 +19,11 @@ Array fresh_copy(const Array& a) {
   return out;
 }
 
-// Operands that must share one dtype: all of them, but for the condition of `where` and indices.
+// Operands that must share one dtype: all of them, but for the condition of `where`, indices, and
+// the part of a complex number.
 std::span<Array> computed_operands(Op op, std::span<Array> in) {
   if (op == Op::where) return in.subspan(1);
-  if (op == Op::gather || op == Op::scatter_add) return in.first(1);
+  if (op == Op::gather || op == Op::scatter_add || op == Op::part_set) return in.first(1);
   if (op == Op::put) return in.first(2);
   return in;
 }

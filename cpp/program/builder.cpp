@@ -149,7 +149,7 @@ void Builder::convert(Op op, std::vector<Operand>& operands) {
   if (!is_elementwise(op) && operands.size() == 1) return;
   std::size_t first = 0, last = operands.size();
   if (op == Op::where) first = 1;
-  if (op == Op::gather || op == Op::scatter_add) last = 1;
+  if (op == Op::gather || op == Op::scatter_add || op == Op::part_set) last = 1;
   if (op == Op::put) last = 2;
   DType t = DType::b8;
   for (std::size_t i = first; i < last; ++i) t = promote(t, tape.meta(operands[i]).dtype);
