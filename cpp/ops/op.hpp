@@ -65,7 +65,8 @@ inline constexpr int kArities[] = {
 constexpr int arity_of(Op op) { return kArities[static_cast<int>(op)]; }
 
 // The operands [first, last) of `count` that are computed with in one common dtype: all of them,
-// but for the condition of `where`, indices, sparsity patterns and what outside functions take.
+// but for the condition of `where`, indices, sparsity patterns, the part of a complex number and
+// what outside functions take.
 struct PromotedOperands {
   std::size_t first, last;
 };
@@ -73,7 +74,8 @@ constexpr PromotedOperands promoted_operands(Op op, std::size_t count) {
   switch (op) {
     case Op::where: return {1, count};
     case Op::gather:
-    case Op::scatter_add: return {0, 1};
+    case Op::scatter_add:
+    case Op::part_set: return {0, 1};
     case Op::put:
     case Op::sparse_matmul:
     case Op::sparse_sample:

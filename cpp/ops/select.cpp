@@ -1,4 +1,5 @@
-// Rules of the ops that choose or convert elements: where, cast, real, imag, conjugate.
+// Rules of the ops that choose or convert elements: where, cast, real, imag,
+// conjugate, part_set.
 #include "base/iterate.hpp"
 #include "ops/parts.hpp"
 #include "ops/rules.hpp"
@@ -140,6 +141,36 @@ void conjugate_value(std::span<const Array> in, Attrs, const Array& out) {
 }
 void conjugate_adjoint(Rule& rule, Term adjoint) { rule.add(0, conjugate(adjoint)); }
 
+// part_set: the complex base with its real (attribute 0) or imaginary part (1) overwritten ------
+
+Meta part_set_shape(std::span<const Meta> in, Attrs attrs) {
+  require(attrs.size() == 1 && (attrs[0] == 0 || attrs[0] == 1), "part_set: part 0 or 1");
+  if (in[0].dtype != DType::c128 || in[1].dtype != DType::f64)
+    throw TypeFault("part_set: float64 into the part of a complex array");
+  if (!(in[0].shape == in[1].shape))
+    throw Error("could not assign shape " + in[1].shape.str() + " to a part of shape " +
+                in[0].shape.str());
+  return in[0];
+}
+void part_set_update(const Array& base, std::span<const Array> rest, Attrs attrs) {
+  const Meta metas[] = {base.meta(), rest[0].meta()};
+  part_set_shape(metas, attrs);
+  copy_into(rest[0], complex_part_view(base, static_cast<int>(attrs[0])));
+}
+void part_set_shift(Attrs attrs, const Meta&, Dims& shifted) { shifted = attrs; }
+// The adjoint df/dx - i df/dy of x + iy holds those of both parts.
+void part_set_adjoint(Rule& rule, Term adjoint) {
+  const bool imaginary = rule.attrs[0] == 1;
+  adjoint = cast(adjoint, DType::c128);
+  if (rule.active(1)) {
+    const Term part = rule.algebra.apply(imaginary ? Op::imag : Op::real, {adjoint});
+    rule.add(1, imaginary ? -part : part);
+  }
+  if (!rule.active(0)) return;
+  const Term nothing = zeros(rule.algebra, rule.in_meta(1));
+  rule.add(0, rule.algebra.apply(Op::part_set, {adjoint, nothing}, rule.attrs));
+}
+
 }  // namespace
 
 namespace rules {
@@ -179,6 +210,15 @@ const Rules conjugate = {
     .tangent = linear_tangent,
     .adjoint = conjugate_adjoint,
     .lanes = Lanes::aligned,
+};
+
+const Rules part_set = {
+    .shape = part_set_shape,
+    .update = part_set_update,
+    .tangent = linear_tangent,
+    .adjoint = part_set_adjoint,
+    .lanes = Lanes::shifted,
+    .shift = part_set_shift,
 };
 
 }  // namespace rules

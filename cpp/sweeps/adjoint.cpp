@@ -1,24 +1,18 @@
 // The adjoint sweep in numbers.
 #include "base/copy.hpp"
 #include "ops/elementwise.hpp"
-#include "sweeps/rule_on_tape.hpp"
-#include "sweeps/store.hpp"
+#include "sweeps/numeric_frame.hpp"
 #include "sweeps/sweeps.hpp"
 
 namespace tapegrad {
 namespace {
 
-class AdjointFrame final : public Frame {
+class AdjointFrame final : public NumericFrame {
  public:
   AdjointFrame(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
-      : Frame(tape, numbers), numbers(lanes), adjoints(tape, begin, end, lanes) {}
+      : NumericFrame(tape, lanes), adjoints(tape, begin, end, lanes) {}
 
-  Term lift(Operand o) override {
-    return is_constant(o) ? Term(tape.constant(o)) : numbers.constant(tape.value(o));
-  }
-  bool active(Operand o) const override {
-    return adjoints.holds(o) && tape[o].op != Op::constant && !tape[o].has(Node::kDetached);
-  }
+  bool active(Operand o) const override { return adjoints.wants(o); }
   void add(NodeId id, Term t) override {
     if (!t.is_literal()) return adjoints.add(id, numbers.get(t));
     const Meta m = tape.meta(id);
@@ -27,7 +21,6 @@ class AdjointFrame final : public Frame {
 
   void step(NodeId id);
 
-  NumericAlgebra numbers;
   NumericStore adjoints;
 
  private:

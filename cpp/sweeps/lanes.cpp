@@ -125,7 +125,10 @@ Term LaneAlgebra::apply_lane_by_lane(Op op, Operands& in, Attrs attrs) {
       const Term one = below_.apply(Op::slice, {in.terms[i]}, slices);
       operands[i] = tapegrad::reshape(one, in.shapes[i]);
     }
-    results.push_back(below_.apply(op, operands, attrs));
+    const Term one = below_.apply(op, operands, attrs);
+    Dims row = below_.meta(one).shape;
+    row.insert(0, 1);
+    results.push_back(tapegrad::reshape(one, row));
   }
   const std::int64_t axis[] = {0};
   return batched(below_.apply(Op::concatenate, results, axis));

@@ -1,6 +1,8 @@
 // The algebra of numbers.
 #include "sweeps/numeric.hpp"
 
+#include <algorithm>
+
 #include "base/copy.hpp"
 #include "ops/elementwise.hpp"
 
@@ -95,10 +97,11 @@ LaneArray NumericAlgebra::apply_batched(Op op, std::span<LaneArray> in, Attrs at
     return {evaluate(op, arrays, attrs), true};
   }
   const Rules& rules = rules_of(op);
-  bool long_enough = true;  // products treat 1-d operands in their own way
-  for (auto& v : in)
-    long_enough = long_enough && (op != Op::matmul || v.array.ndim() - v.batched >= 2);
-  if (rules.lanes == Lanes::aligned && long_enough) {
+  // Products treat 1-d operands in their own way.
+  const bool of_vector = op == Op::matmul && std::any_of(in.begin(), in.end(), [](auto& v) {
+                           return v.array.ndim() - v.batched < 2;
+                         });
+  if (rules.lanes == Lanes::aligned && !of_vector) {
     align(in);
     collect();
     return {evaluate(op, arrays, attrs), true};

@@ -61,9 +61,7 @@ class DualFrame final : public Frame {
     if (forward.active(o)) t = numbers.put(forward.tangents.get(o));
     return duals.put({numbers.constant(tape.value(o)), t});
   }
-  bool active(Operand o) const override {
-    return adjoints.holds(o) && tape[o].op != Op::constant && !tape[o].has(Node::kDetached);
-  }
+  bool active(Operand o) const override { return adjoints.wants(o); }
   void add(NodeId id, Term t) override {
     const DualAlgebra::Pair p = duals.get(t);
     const Meta m = tape.meta(id);

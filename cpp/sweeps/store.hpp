@@ -14,7 +14,10 @@ class NumericStore {
   NumericStore(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes);
 
   bool holds(Operand o) const { return rows.holds(o); }
-  bool has(NodeId id) const;  // false: zero
+  bool has(NodeId id) const;     // false: zero
+  bool wants(Operand o) const {  // an adjoint
+    return holds(o) && tape_[o].op != Op::constant && !tape_[o].has(Node::kDetached);
+  }
   // A handle; of a scalar a copy.
   LaneArray get(NodeId id) const;
   // The same, and the store forgets it: the way to get an exclusive array.
@@ -37,7 +40,6 @@ class NumericStore {
   ScalarRows rows;
 
  private:
-  bool wants(Operand o) const { return holds(o) && tape_[o].op != Op::constant; }
   LaneArray& slot(NodeId id) { return slots_[tape_[id].slot - first_slot_]; }
   const LaneArray& slot(NodeId id) const { return slots_[tape_[id].slot - first_slot_]; }
 

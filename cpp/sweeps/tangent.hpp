@@ -3,20 +3,16 @@
 
 #include <numeric>
 
-#include "sweeps/rule_on_tape.hpp"
-#include "sweeps/store.hpp"
+#include "sweeps/numeric_frame.hpp"
 #include "sweeps/sweeps.hpp"
 
 namespace tapegrad {
 
-class TangentFrame final : public Frame {
+class TangentFrame final : public NumericFrame {
  public:
   TangentFrame(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
-      : Frame(tape, numbers), numbers(lanes), tangents(tape, begin, end, lanes) {}
+      : NumericFrame(tape, lanes), tangents(tape, begin, end, lanes) {}
 
-  Term lift(Operand o) override {
-    return is_constant(o) ? Term(tape.constant(o)) : numbers.constant(tape.value(o));
-  }
   bool active(Operand o) const override { return tangents.holds(o) && tangents.has(o); }
   Term tangent(Operand o) override { return numbers.put(tangents.get(o)); }
 
@@ -41,7 +37,6 @@ class TangentFrame final : public Frame {
     }
   }
 
-  NumericAlgebra numbers;
   NumericStore tangents;
 
  private:
@@ -80,9 +75,10 @@ class TangentFrame final : public Frame {
     std::int64_t immediate = 0;
     const Attrs attrs = tape.attrs(n, immediate);
     std::array<Array, 3> in;
+    const DType part = n.op == Op::part_set ? DType::f64 : n.dtype;
     in[1] = active(written) ? tangents.get(written).array
-                            : Array::zeros(n.dtype, tape.meta(written).shape);
-    if (in[1].dtype() != n.dtype) return false;
+                            : Array::zeros(part, tape.meta(written).shape);
+    if (in[1].dtype() != part) return false;
     if (n.op == Op::put) in[2] = tape.value(tape.operand(n, 2));
     in[0] = tangents.take(base).array;
     tangents.set(id, {evaluate(n.op, std::span(in.data(), n.op == Op::put ? 3 : 2), attrs), false});

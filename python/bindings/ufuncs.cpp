@@ -233,7 +233,15 @@ PyObject* outer_shortly(PyObject* ufunc, PyObject* const* args) {
   return ways::result(ways::on(*op, ways::reshaped(std::move(a), shape), std::move(b)));
 }
 
-PyObject* answer_plainly(PyObject* ufunc, PyObject* const* inputs, Py_ssize_t n) {
+// The answer of a question of the table, which carries no derivative. Null without an error if only
+// the long way knows it.
+PyObject* answer_plainly(PyObject* ufunc, Op op, PyObject* const* inputs, Py_ssize_t n) {
+  if (n == 1 && is_variable(inputs[0])) {
+    const Array x = value_of(as_variable(inputs[0])).array;
+    if (kernel(op, x.dtype()).value)
+      return PyArray_Return(
+          reinterpret_cast<PyArrayObject*>(array_to_numpy(evaluate(op, {x}), true)));
+  }
   py::tuple plain(static_cast<std::size_t>(n));
   for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(plain.ptr(), i, Py_NewRef(inputs[i]));
   return answer(ufunc, Question::values, plain.ptr(), nullptr);
@@ -270,7 +278,7 @@ PyObject* array_ufunc(PyObject*, PyObject* const* args, Py_ssize_t n, PyObject* 
     const bool question = op && kind_of(*op) == OpKind::comparison;
     if (!op || n - 2 != arity_of(*op)) return to_python();
     if (question && !program_session()) {
-      PyObject* found = answer_plainly(args[0], args + 2, n - 2);
+      PyObject* found = answer_plainly(args[0], *op, args + 2, n - 2);
       return found || PyErr_Occurred() ? found : to_python();
     }
     Argument in[2];

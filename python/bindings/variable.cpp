@@ -94,16 +94,20 @@ Value write_through(const Alias& alias, Value parent, Value part) {
       whole.array = contiguous(whole.array);  // so that reshapes of the parent stay views
       return whole;
     }
+    case Op::real:
+    case Op::imag: return apply(Op::part_set, in, Dims{alias.op == Op::imag});
     default: break;
   }
   ensure(false, "require_writable has been called");
   return {};
 }
 
+bool writes_through(Op op) { return composes(op) || op == Op::real || op == Op::imag; }
+
 // Before any handle is given up: a refused assignment leaves everything as it was.
 void require_writable(const Variable* v) {
   for (; v->alias && v->alias->parent; v = as_variable(v->alias->parent))
-    if (!composes(v->alias->op))
+    if (!writes_through(v->alias->op))
       throw Error("assignment destination is read-only: a view made by " +
                   std::string(op_name(v->alias->op)) + " cannot be written; write to a copy");
 }

@@ -61,6 +61,21 @@ PyObject* get_real(PyObject* self, void*) {
 }
 PyObject* get_imag(PyObject* self, void*) { return part(self, Op::imag); }
 
+// z.real = v and z.imag = v.
+int set_part(PyObject* self, PyObject* value, Op op) {
+  const auto part = py::reinterpret_steal<py::object>(guarded([&]() -> PyObject* {
+    const Meta meta = value_of(as_variable(self)).array.meta();
+    if (!value) throw TypeFault("cannot delete a part of an array");
+    if (meta.shape.empty()) throw TypeFault("a recorded number has no parts to assign");
+    if (meta.dtype == DType::c128) return new_view(self, op, {});
+    if (op == Op::imag) throw TypeFault("a real array has no imaginary part to assign");
+    return Py_NewRef(self);
+  }));
+  return part ? variable_setitem(part.ptr(), Py_Ellipsis, value) : -1;
+}
+int set_real(PyObject* self, PyObject* value, void*) { return set_part(self, value, Op::real); }
+int set_imag(PyObject* self, PyObject* value, void*) { return set_part(self, value, Op::imag); }
+
 PyGetSetDef getset[] = {
     {"shape", get_shape, nullptr, "Shape, a tuple of integers.", nullptr},
     {"dtype", get_dtype, nullptr, "The numpy.dtype.", nullptr},
@@ -69,8 +84,8 @@ PyGetSetDef getset[] = {
     {"itemsize", get_itemsize, nullptr, "Bytes of one element.", nullptr},
     {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
     {"T", get_transposed, nullptr, "The transpose, a view.", nullptr},
-    {"real", get_real, nullptr, "Real part.", nullptr},
-    {"imag", get_imag, nullptr, "Imaginary part.", nullptr},
+    {"real", get_real, set_real, "Real part.", nullptr},
+    {"imag", get_imag, set_imag, "Imaginary part.", nullptr},
     {"active", get_active, nullptr, "True if the value carries a derivative by an input.", nullptr},
     {"recorded", get_recorded, nullptr, "True if the value depends on an input of the recording.",
      nullptr},

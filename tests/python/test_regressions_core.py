@@ -390,3 +390,67 @@ def test_tangents_of_what_nobody_reads_are_not_worked_out():
     assert tg.jvp(f, (x,), (v,))[1] == 2.0 * np.trace(v)
     assert tg.jvp(lambda x: tg.jvp(f, (x,), (v,))[1], (x,), (v,))[1] == 2.0 * np.sum(v**2)
     assert np.array_equal(tg.hvp(f, (x,), (v,)), 2.0 * v)
+
+
+def test_real_and_imaginary_parts_write_through() -> None:
+    def f(np_: Any, x: Any) -> Any:
+        z = x * (1.0 + 2.0j)
+        real, corner = z.real, z.reshape(2, 2)[1].imag
+        z.real[1] = 3.0 * x[0]  # a view of a view
+        z.imag[...] = x**2
+        corner[0] = 5.0 * x[1]  # z[2]
+        z.real = z.imag * 2.0
+        real[0] += x[3]
+        z.imag[2:] *= x[0]
+        return np_.sum(real * np_.array([1.0, 10.0, 100.0, 1000.0])) + np_.sum(z.imag**2)
+
+    value, gradient = tg.value_and_grad(lambda x: f(np, x))(X)
+    assert value == f(np, X.copy())
+    tg.testing.check_grads(lambda x: f(np, x), (X,), order=2)
+    program = tg.function(lambda x: f(np, x))
+    for x in (X, X + 1.0):
+        assert tg.grad(program)(x) == pytest.approx(tg.grad(lambda x: f(np, x))(x), rel=1e-14)
+    assert tg.hessian(program)(X) == pytest.approx(tg.hessian(lambda x: f(np, x))(X), rel=1e-13)
+    assert gradient.shape == (4,)
+
+
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan, -0.0])
+def test_parts_that_are_no_numbers_stay_apart(special: float) -> None:
+    def f(x: Any) -> Any:
+        z = x + 1j * np.array([special, 1.0])
+        z.real[0] = special
+        z.imag[1] = special
+        return z.real, z.imag
+
+    with np.errstate(all="ignore"):
+        for found, expected in zip(tg.vjp(f, X[:2])[0], f(X[:2]), strict=True):
+            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
+def test_what_has_no_parts_to_assign() -> None:
+    def imaginary(x: Any) -> Any:
+        x = x.copy()
+        x.imag = 1.0
+
+    def number(x: Any) -> Any:
+        (x[0] + 1j).real = 1.0
+
+    def gone(x: Any) -> Any:
+        z = x + 1j
+        del z.real
+
+    for f, message in (
+        (imaginary, "no imaginary part"),
+        (number, "no parts to assign"),
+        (gone, "cannot delete"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            tg.grad(f)(X)
+
+    def real(x: Any) -> Any:
+        y = x * 2.0
+        y.real = x**2
+        return np.sum(y)
+
+    assert tg.grad(real)(X).tolist() == (2.0 * X).tolist()

@@ -4,7 +4,7 @@ Called through the registry and by methods.py."""
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,6 +69,17 @@ def _masked(x: Array, mask: Any, otherwise: Any) -> Array:
     return where(broadcast(as_condition(mask), x.shape), x, otherwise)
 
 
+class Keywords(NamedTuple):
+    """What the reductions take besides the array."""
+
+    axis: Axis
+    dtype: Any
+    out: Any
+    keepdims: Any
+    initial: Any
+    where: Any
+
+
 @implements(np.sum)
 def sum(
     a: Any,
@@ -79,17 +90,8 @@ def sum(
     initial: Any = None,
     where: Any = None,
 ) -> Array:
-    a = operand(a)
-    if dtype is None and _is_plain(a):
-        return _on_values(np.sum, a, axis, out, keepdims, initial, where)
-    if dtype is not None:
-        a = as_dtype(a, dtype)
-    if not absent(where):
-        a = _masked(a, where, 0)
-    result = reduced("sum", a, axis, keepdims)
-    if not absent(initial):
-        result = result + initial
-    return result if out is None else deliver(result, out, "sum")
+    given = Keywords(axis, dtype, out, keepdims, initial, where)
+    return _accumulated("sum", np.add, 0, a, given)
 
 
 @implements(np.prod)
@@ -102,17 +104,23 @@ def prod(
     initial: Any = None,
     where: Any = None,
 ) -> Array:
+    given = Keywords(axis, dtype, out, keepdims, initial, where)
+    return _accumulated("prod", np.multiply, 1, a, given)
+
+
+def _accumulated(op: str, combine: Any, neutral: int, a: Any, given: Keywords) -> Array:
+    """A sum or product."""
     a = operand(a)
-    if dtype is None and _is_plain(a):
-        return _on_values(np.prod, a, axis, out, keepdims, initial, where)
-    if dtype is not None:
-        a = as_dtype(a, dtype)
-    if not absent(where):
-        a = _masked(a, where, 1)
-    result = reduced("prod", a, axis, keepdims)
-    if not absent(initial):
-        result = result * initial
-    return result if out is None else deliver(result, out, "prod")
+    if given.dtype is None and _is_plain(a):
+        return _on_values(getattr(np, op), a, given)
+    if given.dtype is not None:
+        a = as_dtype(a, given.dtype)
+    if not absent(given.where):
+        a = _masked(a, given.where, neutral)
+    result = reduced(op, a, given.axis, given.keepdims)
+    if not absent(given.initial):
+        result = combine(result, given.initial)
+    return result if given.out is None else deliver(result, given.out, op)
 
 
 def _is_plain(a: Array) -> bool:
@@ -120,14 +128,13 @@ def _is_plain(a: Array) -> bool:
     return not is_differentiable(a) and not in_program(a)
 
 
-def _on_values(
-    function: Any, a: Array, axis: Axis, out: Any, keepdims: Any, initial: Any, where: Any
-) -> Array:
+def _on_values(function: Any, a: Array, given: Keywords) -> Array:
     """A reduction of integers or booleans, which carry no derivative."""
-    given = {"initial": initial, "where": where}
-    options = {name: plain(v) for name, v in given.items() if not absent(v)}
-    result = function(value_of(a), axis=axis, keepdims=keepdims is True or keepdims == 1, **options)
-    return deliver(result, out, function.__name__)
+    choices = {"initial": given.initial, "where": given.where}
+    options = {name: plain(v) for name, v in choices.items() if not absent(v)}
+    keep = given.keepdims is True or given.keepdims == 1
+    result = function(value_of(a), axis=given.axis, keepdims=keep, **options)
+    return deliver(result, given.out, function.__name__)
 
 
 @implements(np.max, np.amax)
@@ -139,7 +146,7 @@ def amax(
     initial: Any = None,
     where: Any = None,
 ) -> Array:
-    return _extreme("max", np.maximum, a, axis, out, keepdims, initial, where)
+    return _extreme("max", np.maximum, a, Keywords(axis, None, out, keepdims, initial, where))
 
 
 @implements(np.min, np.amin)
@@ -151,25 +158,17 @@ def amin(
     initial: Any = None,
     where: Any = None,
 ) -> Array:
-    return _extreme("min", np.minimum, a, axis, out, keepdims, initial, where)
+    return _extreme("min", np.minimum, a, Keywords(axis, None, out, keepdims, initial, where))
 
 
-def _extreme(
-    op: str,
-    combine: Any,
-    a: Any,
-    axis: Axis,
-    out: Any,
-    keepdims: Any,
-    initial: Any,
-    mask: Any,
-) -> Array:
+def _extreme(op: str, combine: Any, a: Any, given: Keywords) -> Array:
     a = operand(a)
     if _is_plain(a):
-        return _on_values(getattr(np, op), a, axis, out, keepdims, initial, mask)
+        return _on_values(getattr(np, op), a, given)
     if is_complex(a):
         errors.unsupported(f"{op} of complex values has no derivative")
-    axes = axes_of(axis, a.ndim)
+    _, _, out, keepdims, initial, mask = given
+    axes = axes_of(given.axis, a.ndim)
     if not absent(mask):
         if absent(initial):
             raise ValueError(f"reduction operation '{op}' needs initial= with where=")

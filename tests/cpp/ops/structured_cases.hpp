@@ -62,6 +62,7 @@ inline std::vector<StructuredCase> structured_cases() {
       {"real", Op::real, {z23}, {}},
       {"imag", Op::imag, {z23}, {}},
       {"conjugate", Op::conjugate, {z23}, {}},
+      {"part_set", Op::part_set, {z23, drawn({2, 3})}, {1}},
       {"reshape", Op::reshape, {m34}, {2, 6}},
       {"transpose", Op::transpose, {drawn({2, 3, 4})}, {2, 0, 1}},
       {"broadcast_to", Op::broadcast_to, {drawn({3, 1})}, {2, 3, 4}},

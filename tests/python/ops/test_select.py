@@ -35,6 +35,12 @@ def test_values(shape, dtype, layout):
     x = arranged(values(shape, dtype), layout)
     assert_same(apply("real", [x]), x.real)
     assert_same(apply("imag", [x]), x.imag)
+    if dtype == "c16":
+        for k, name in enumerate(("real", "imag")):
+            v = arranged(values(shape, "f8"), layout)
+            expected = np.array(x)
+            setattr(expected, name, v)
+            assert_same(apply("part_set", [x, v], [k]), expected)
     assert_same(apply("conjugate", [x]), x if dtype == "?" else np.conjugate(x))
     condition = arranged(values(shape, "?"), layout)
     assert_same(apply("where", [condition, x, x[..., :1] if shape else x]),
@@ -63,6 +69,9 @@ def test_complex_part_derivatives(shape):
     for name in ("real", "imag", "conjugate"):
         check(lambda x, name=name: apply(name, [x]), sample(shape, "c16"))
         check(lambda x, name=name: apply(name, [x]), sample(shape))
+    for k in (0, 1):
+        z, v = sample(shape, "c16"), sample(shape)
+        check(lambda z, v, k=k: apply("part_set", [z, v], [k]), z, v)
     check(lambda x: apply("cast", [x], [2]), sample(shape))
     check(lambda x: apply("cast", [x], [0]), sample(shape, "c16"))
 
@@ -91,4 +100,12 @@ def test_errors():
         apply("where", [x > 0, np.ones(2), x])
     with pytest.raises(ValueError, match="dtype code"):
         apply("cast", [x], [9])
+    for z, v, k, message in (
+        (x, x, 0, "part of a complex array"),
+        (x + 0j, x + 0j, 0, "part of a complex array"),
+        (x + 0j, np.ones(2), 1, r"shape \(2,\) to a part of shape \(3,\)"),
+        (x + 0j, x, 2, "part 0 or 1"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            apply("part_set", [z, v], [k])
     assert isinstance(_core.apply("real", (1.5,)), float)

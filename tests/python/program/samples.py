@@ -29,6 +29,11 @@ SAMPLES = {
     "real": [((real(3) + 1j * real(3),), ()), ((real(2),), ())],
     "imag": [((real(3) + 1j * real(3),), ()), ((real(2),), ())],
     "conjugate": [((real(3) + 1j * real(3),), ()), ((real(2),), ())],
+    "part_set": [
+        ((real(3) + 1j * real(3), real(3)), (0,)),
+        ((real(2, 3) + 1j * real(2, 3), real(2, 3)), (1,)),
+        ((real() + 1j * real(), real()), (1,)),
+    ],
     "reshape": [((real(2, 3),), (3, 2)), ((real(4),), (2, 1, 2)), ((real(),), (1,))],
     "transpose": [((real(2, 3, 4),), (2, 0, 1)), ((real(3),), (0,))],
     "broadcast_to": [((real(3),), (2, 3)), ((real(),), (2,)), ((real(2, 1),), (4, 2, 3))],
