@@ -33,12 +33,8 @@ def jvp(t, y, a, b):
 
 
 def hvp(t, g, y, a, b):
-    g, t, a, b = (
-        [np.asarray(p) for p in g],
-        [np.asarray(p) for p in t],
-        np.asarray(a),
-        np.asarray(b),
-    )
+    g, t = [np.asarray(p) for p in g], [np.asarray(p) for p in t]
+    a, b = np.asarray(a), np.asarray(b)
     by_a = g[0] * np.cos(b) * t[1] + g[1] * np.sum(2 * b * t[1])
     by_b = g[0] * (t[0] * np.cos(b) - a * np.sin(b) * t[1])
     return by_a, by_b + 2 * t[1] * np.sum(g[1] * a) + 2 * b * np.sum(g[1] * t[0])
