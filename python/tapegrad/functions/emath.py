@@ -11,7 +11,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from tapegrad import errors
 from tapegrad.functions.indexing import moved
-from tapegrad.functions.operands import Array, as_dtype, as_inexact, is_complex, operand, seen
+from tapegrad.functions.operands import (
+    Array,
+    as_dtype,
+    as_inexact,
+    is_complex,
+    operand,
+    seen,
+    where,
+)
 from tapegrad.functions.registry import implements
 
 __all__ = ["windows"]
@@ -44,8 +52,27 @@ def _extend(name: str, is_outside: Callable[[Any], Any]) -> None:
 
 for _name in ("sqrt", "log", "log2", "log10"):
     _extend(_name, _negative)
-for _name in ("arccos", "arcsin", "arctanh"):
-    _extend(_name, _beyond_one)
+_extend("arctanh", _beyond_one)
+
+
+def _inverse(name: str, sign: int) -> None:
+    """arcsin and arccos, whose real numbers beyond 1 lie on a branch cut: there the imaginary part
+    is sign * arccosh(|x|) and the real part constant."""
+    function = getattr(np, name)
+
+    def call(x: Any) -> Array:
+        x = as_inexact(operand(x))
+        if is_complex(x) or not np.any(_beyond_one(seen(x))):
+            return function(x)
+        beyond = np.abs(seen(x)) > 1
+        real = function(where(beyond, np.sign(seen(x)), x))
+        return real + 1j * sign * np.arccosh(where(beyond, np.abs(x), 1.0))
+
+    implements(getattr(np.emath, name))(call)
+
+
+_inverse("arcsin", 1)
+_inverse("arccos", -1)
 
 
 @implements(np.emath.logn)

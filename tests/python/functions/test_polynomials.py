@@ -144,6 +144,10 @@ np.emath.logn(p, x).real
 np.emath.power(x, 3)
 np.emath.power(x, 1.5).real
 np.emath.arccos(x).real
+np.emath.arcsin(x).imag
+np.emath.arccos(x).imag
+np.arcsin(z)
+np.arccos(z).imag
 np.emath.arcsin(x / 4.0)
 np.emath.arctanh(x / 4.0)
 np.lib.stride_tricks.sliding_window_view(x, 2, axis=1)
