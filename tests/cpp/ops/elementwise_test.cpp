@@ -91,6 +91,7 @@ TEST_P(ComplexElementwise, PartialsAreTheSlopesOfTheValue) {
     const Complex z(x, 0.3);
     const Complex w(y, -0.2);
     for (int k = 0; k < row.arity; ++k) {
+      if (!row.differentiable_in(k)) continue;
       const Complex expected = testing::difference_quotient(
           [&](double h) { return value<Complex>(row.op, k == 0 ? z + h : z, k == 1 ? w + h : w); },
           1e-2);

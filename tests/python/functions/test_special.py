@@ -73,6 +73,7 @@ UNARY = [
     ("psi", special.psi, lambda x: mp.psi(0, x), (-3.4, 1e-3, 0.6, 20.0, 1e8)),
     ("polygamma 2", ordered(tspecial.polygamma, 2), lambda x: mp.psi(2, x), (-1.3, 0.2, 4.0, 1e5)),
     ("multigammaln", lambda x: tspecial.multigammaln(x, 3), None, (1.3, 20.0)),
+    ("expm1", np.expm1, mp.expm1, (-40.0, 0.3)),
     ("erf", special.erf, mp.erf, (-2.0, 0.3, 5.0)),
     ("erfc", special.erfc, mp.erfc, (-2.0, 0.3, 9.0)),
     ("erfcx", special.erfcx, erfcx, (-3.0, 0.2, 0.6, 30.0, 1e5)),

@@ -199,7 +199,7 @@ DISCRETE = [
     ),
     (
         "binom",
-        (9.0, 0.3),
+        (9, 0.3),
         lambda k, n, p: mp.binomial(n, k) * p**k * (1 - p) ** (n - k),
         (0, 3, 8),
         (1,),
@@ -283,6 +283,12 @@ def test_discrete_arguments_are_refused():
     with pytest.raises(tg.UnsupportedError, match=r"binom.cdf .*argument n"):
         tg.grad(lambda n: stats.binom.cdf(2, n, 0.5))(3.0)
     assert tg.grad(lambda p: stats.binom.pmf(2.5, 4, p))(0.5) == 0.0
+
+
+def test_counts_are_integers_in_programs():
+    slope = tg.function(tg.grad(lambda mu, k: np.sum(stats.poisson.logpmf(k, mu))))
+    for k in (np.array([0, 3, 5]), np.array([1, 1, 1])):
+        assert slope(2.0, k) == pytest.approx(np.sum(k) / 2.0 - 3.0)
 
 
 def test_everything_else_is_scipys_and_refuses():

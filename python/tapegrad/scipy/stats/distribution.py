@@ -100,7 +100,12 @@ class Distribution:
         missing = [name for name in names if name not in found]
         if missing:
             raise TypeError(f"{self.name}.{method} is missing the arguments {', '.join(missing)}")
-        return [as_inexact(operand(found[name])) for name in names]
+        operands = {name: operand(found[name]) for name in names}
+        self._refuse(method, operands)
+        return [as_inexact(operands[name]) for name in names]
+
+    def _refuse(self, method: str, operands: dict[str, Array]) -> None:
+        """Raise UnsupportedError for an argument that has no derivative and carries one."""
 
     def _evaluate(self, method: str, x: Array, *parameters: Array) -> Array:
         *shapes, loc, scale = parameters
@@ -166,15 +171,16 @@ class Discrete(Distribution):
     def _last(self, *shapes: Array) -> Any:
         return np.inf
 
-    def _evaluate(self, method: str, x: Array, *parameters: Array) -> Array:
-        names = ("k", *self.shapes, "loc")
-        for name, value in zip(names, (x, *parameters), strict=True):
-            stepping = name in ("k", "loc") or name in self.whole
-            if stepping and is_differentiable(value) and value.active:
+    def _refuse(self, method: str, operands: dict[str, Array]) -> None:
+        for name in ("k", "loc", *self.whole):
+            value = operands[name]
+            if is_differentiable(value) and value.active:
                 errors.unsupported(
                     f"scipy.stats.{self.name}.{method} has no derivative in its argument {name}",
-                    "pass a plain number, for example tg.stop_gradient of it",
+                    "pass integers, or tg.stop_gradient of it",
                 )
+
+    def _evaluate(self, method: str, x: Array, *parameters: Array) -> Array:
         *shapes, loc = parameters
         y, last = seen(x - loc), self._last(*map(seen, shapes))
         k = np.floor(y)
