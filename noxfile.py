@@ -28,11 +28,12 @@ def tests_cpp(session: nox.Session, preset: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Format, lint, types, the layer order, and the stubs beside the built extension."""
+    """Format, lint, types, the layer order, stubs and coverage page."""
     session.install(".[dev]")
     session.run("pre-commit", "run", "--all-files")
     session.run("mypy")
     session.run("python", "tools/generate_stubs.py", "--check")
+    session.run("python", "tools/generate_coverage.py", "--check")
 
 
 @nox.session

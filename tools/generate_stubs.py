@@ -77,8 +77,9 @@ def documented(name: str, doc: str | None) -> list[str]:
     """The signatures in a pybind11 docstring: one, or each overload's."""
     found = re.findall(rf"^(?:\d+\. )?{re.escape(name)}(\(.*\) -> .*)$", doc or "", re.MULTILINE)
     plain = (re.sub(r"= <[^>]*>", "= ...", text) for text in found)
-    signatures = [annotation(re.sub(r"-> object$", "-> Any", text)) for text in plain]
-    return [text for text in signatures if not text.startswith("(*args, **kwargs)")]
+    typed = (re.sub(r"(\*args|\*\*kwargs)(?!:)", r"\1: Any", text) for text in plain)
+    signatures = [annotation(re.sub(r"-> object$", "-> Any", text)) for text in typed]
+    return [text for text in signatures if not text.startswith("(*args: Any, **kwargs: Any)")]
 
 
 def inspected(value: Any) -> str:

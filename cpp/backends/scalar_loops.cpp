@@ -3,6 +3,7 @@
 #include "backends/scalar_loops.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "ops/kernels.hpp"
 
@@ -126,6 +127,54 @@ double chain_loop(std::uint32_t code, std::uint32_t which, double last, double* 
   }
 }
 
+// ---- chains that are sums: only the last result is read ----
+
+constexpr std::size_t kLongSum = 32;  // numbers from which partial sums are worth it
+
+CLONED double sum_of(const double* x, std::size_t n) {
+  constexpr std::size_t kParts = 16;  // on every machine: they decide how the sum rounds
+  double parts[kParts] = {};
+  for (; n >= kParts; n -= kParts, x += kParts)
+    for (std::size_t k = 0; k < kParts; ++k) parts[k] += x[k];
+  for (std::size_t k = 0; k < n; ++k) parts[k] += x[k];
+  for (std::size_t half = kParts / 2; half > 0; half /= 2)
+    for (std::size_t k = 0; k < half; ++k) parts[k] += parts[k + half];
+  return parts[0];
+}
+
+// What a chain adds up, if it is a sum: an operand, or a product (or scale) of two.
+struct Sum {
+  bool negative = false;
+  Inline product = Inline::positive;  // positive: none
+  int operand = 0;
+};
+std::optional<Sum> as_sum(std::uint32_t code, std::uint32_t which) {
+  switch (static_cast<Inline>(code)) {
+    case Inline::add: return Sum{.operand = which == 0 ? 1 : 0};
+    case Inline::subtract:
+      return which == 0 ? std::optional(Sum{.negative = true, .operand = 1}) : std::nullopt;
+    default: break;
+  }
+  if (which != 2) return {};
+  switch (static_cast<Inline>(code)) {
+    case Inline::add_multiply_left: return Sum{.product = Inline::multiply};
+    case Inline::add_scale_left: return Sum{.product = Inline::scale};
+    case Inline::subtract_multiply_right: return Sum{.negative = true, .product = Inline::multiply};
+    case Inline::subtract_scale_right: return Sum{.negative = true, .product = Inline::scale};
+    default: return {};
+  }
+}
+double add_block(const Sum& sum, double last, const double* const* in, std::size_t n,
+                 double* buffer) {
+  const double* terms = in[sum.operand];
+  if (sum.product != Inline::positive) {
+    inline_loop(static_cast<std::uint32_t>(sum.product), buffer, in, n);
+    terms = buffer;
+  }
+  const double total = sum_of(terms, n);
+  return sum.negative ? last - total : last + total;
+}
+
 }  // namespace
 
 const std::uint32_t* run_call(const std::uint32_t* pc, double* slots) {
@@ -172,12 +221,17 @@ const std::uint32_t* run_chain(const std::uint32_t* pc, double* slots) {
                               : which == 1 ? nullptr
                                            : &second,
                               which == 2 ? nullptr : &second};
+  const auto sum = every || n < kLongSum ? std::nullopt : as_sum(code, which);
   alignas(64) double buffers[4][kBlock];
   for (std::size_t i = 0; i < n; i += kBlock) {
     const std::size_t count = std::min(kBlock, n - i);
     const double* in[3] = {};
     for (int k = 0; k < arity; ++k)
       if (operands[k]) in[k] = operands[k]->read(slots, i, count, buffers[k]);
+    if (sum) {
+      last = add_block(*sum, last, in, count, buffers[3]);
+      continue;
+    }
     double* r = every && result.contiguous() ? result.at(slots, i) : buffers[3];
     last = chain_loop(code, which, last, r, in, count);
     if (every && !result.contiguous()) result.write(r, i, count, slots);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/iterate.hpp"
+#include "base/order.hpp"
 
 namespace tapegrad {
 namespace {
@@ -134,20 +135,8 @@ Array contiguous(const Array& a) {
 
 Array empty_in_order(DType dtype, const Array& like) {
   if (like.contiguous()) return Array::empty(dtype, like.shape());
-  const std::size_t n = like.shape().size();
-  Dims axes(n), shape(n), strides(n);  // axes by falling stride
-  for (std::size_t i = 0; i < n; ++i) axes[i] = static_cast<std::int64_t>(i);
-  auto stride = [&](std::int64_t i) {
-    return std::abs(like.strides()[static_cast<std::size_t>(i)]);
-  };
-  std::stable_sort(axes.begin(), axes.end(),
-                   [&](std::int64_t i, std::int64_t j) { return stride(i) > stride(j); });
-  for (std::size_t i = 0; i < n; ++i) shape[i] = like.shape()[static_cast<std::size_t>(axes[i])];
-  const Array ordered = Array::empty(dtype, shape);
-  if (std::is_sorted(axes.begin(), axes.end())) return ordered;
-  for (std::size_t i = 0; i < n; ++i)
-    strides[static_cast<std::size_t>(axes[i])] = ordered.strides()[i];
-  return ordered.view(like.shape(), strides, ordered.data());
+  const Dims strides[] = {walk(like, like.shape()).strides};
+  return empty_in_order(dtype, like.shape(), strides);
 }
 
 Array copy_in_order(const Array& a) {

@@ -1,6 +1,6 @@
 // det, cofactor, logabsdet. The derivative of det is the matrix of cofactors, which exists for
-// singular matrices too; everything else goes through the inverse.
-#include "ops/lapack.hpp"
+// singular matrices too, and so does its second one; everything else goes through the inverse.
+#include "ops/columns.hpp"
 #include "ops/linalg.hpp"
 
 namespace tapegrad {
@@ -177,24 +177,124 @@ void cofactor_value(std::span<const Array> in, Attrs, const Array& out) {
   });
 }
 
+// The Hessian of det applied to a direction: symmetric, so tangent and adjoint are alike.
+Term cofactor_derivative(Term a, Term t) {
+  return a.algebra->apply(Op::cofactor_derivative, {a, t});
+}
+
+Term cofactor_tangent(Rule& rule) { return cofactor_derivative(rule.in(0), rule.tangent(0)); }
+void cofactor_adjoint(Rule& rule, Term g) { rule.add(0, cofactor_derivative(rule.in(0), g)); }
+
+// ---- cofactor_derivative(A, E): d/dt of the cofactors of A + t E ----
+
+Meta cofactor_derivative_shape(std::span<const Meta> in, Attrs) {
+  require_square("cofactor_derivative", in[0]);
+  require_square("cofactor_derivative", in[1]);
+  Dims batch = leading_axes(in[0].shape, 2);
+  broadcast_into(batch, leading_axes(in[1].shape, 2));
+  return {promote(in[0].dtype, in[1].dtype),
+          with_matrix(batch, in[0].shape.back(), in[0].shape.back())};
+}
+
+// q_ij, the product of all s but s_i and s_j, for i != j.
+template <class T>
+Columns<T> products_without_two(const std::vector<Real<T>>& s) {
+  const auto n = static_cast<std::int64_t>(s.size());
+  const auto at = [&](std::int64_t i) { return T(s[static_cast<std::size_t>(i)]); };
+  std::vector<ScaledProduct<T>> after(s.size() + 1);
+  for (std::int64_t i = n; i-- > 0;) {
+    after[static_cast<std::size_t>(i)] = after[static_cast<std::size_t>(i) + 1];
+    after[static_cast<std::size_t>(i)].multiply(at(i));
+  }
+  Columns<T> q(n, n);
+  ScaledProduct<T> before;
+  for (std::int64_t i = 0; i < n; ++i) {
+    ScaledProduct<T> between = before;
+    for (std::int64_t j = i + 1; j < n; ++j) {
+      ScaledProduct<T> all = between;
+      all.multiply(after[static_cast<std::size_t>(j) + 1]);
+      q(i, j) = q(j, i) = all.value();
+      between.multiply(at(j));
+    }
+    before.multiply(at(i));
+  }
+  return q;
+}
+
+// A = U S V^H, and cof(X Y) = cof(X) cof(Y): the derivative is det(U) det(V^H) conj(U) Z V^T with Z
+// that of the diagonal S along F = U^H E V: q_ij F_jj summed on the diagonal, -q_ij F_ji off it.
+// Nothing is divided by a singular value.
+template <class T>
+void write_cofactor_derivative(const Matrix<T>& a, const Matrix<T>& e, T* out) {
+  Columns<T> columns = Columns<T>::of(a);
+  const Svd<T> f = factor_svd(columns, 'A');
+  const Columns<T> rotated = product(product(f.u, Columns<T>::of(e), 'C'), f.vh, 'N', 'C');
+  const Columns<T> q = products_without_two<T>(f.s);
+  const std::int64_t n = a.rows;
+  Columns<T> z(n, n);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < n; ++j) {
+      if (i == j) continue;
+      z(i, i) += q(i, j) * rotated(j, j);
+      z(i, j) = -q(i, j) * rotated(j, i);
+    }
+  Lu<T> lu(n);
+  ScaledProduct<T> phase;
+  for (const Columns<T>* unitary : {&f.u, &f.vh}) {
+    Columns<T> copy = *unitary;
+    lu.factor(Matrix<T>::by_rows(copy.ptr(), n, n));  // of the transpose
+    phase.multiply(determinant(lu, n).value());
+  }
+  Columns<T> u = f.u, vh = f.vh;
+  for (std::int64_t i = 0; i < n * n; ++i) {
+    u.ptr()[i] = conjugated(u.ptr()[i]) * phase.value();
+    vh.ptr()[i] = conjugated(vh.ptr()[i]);
+  }
+  product(product(u, z), vh).write(out);
+}
+
+void cofactor_derivative_value(std::span<const Array> in, Attrs, const Array& out) {
+  if (out.size() == 0) return;
+  dispatch_float(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const auto a = Matrix<T>::of(in[0]), e = Matrix<T>::of(in[1]);
+    const Dims batch = leading_axes(out.shape(), 2);
+    for_each_matrix<3>(
+        batch,
+        {walk_leading(in[0], 2, batch), walk_leading(in[1], 2, batch), walk_leading(out, 2, batch)},
+        [&](char* const* p) {
+          write_cofactor_derivative<T>(a.at(p[0]), e.at(p[1]), reinterpret_cast<T*>(p[2]));
+        });
+  });
+}
+
 Term inverse_transpose(Rule& rule) {
   try {
     return swap_last_axes(inv(rule.in(0)));
   } catch (const SingularMatrix&) {
-    throw SingularMatrix("Singular matrix: det has no second derivative rule there");
+    throw SingularMatrix("Singular matrix: det has no third derivative rule there");
   }
 }
 
-// From C = det(A) A^-T: C' = A^-T tr(C^T A') - C A'^T A^-T.
-Term cofactor_tangent(Rule& rule) {
-  const Term x = inverse_transpose(rule), c = rule.out(), t = rule.tangent(0);
-  return x * as_matrices(inner(c, t)) - matmul(matmul(c, swap_last_axes(t)), x);
+// The third derivative of det, symmetric in its three directions. From C' = X tr(C^T E) - C E^T X
+// with X = A^-T: along T, with the derivatives D of C and -X T^T X of X.
+Term third_derivative(Rule& rule, Term t) {
+  const Term a = rule.in(0), e = rule.in(1), x = inverse_transpose(rule);
+  const Term c = cofactor(a), d = cofactor_derivative(a, t);
+  const Term dx = -matmul(matmul(x, swap_last_axes(t)), x), et = swap_last_axes(e);
+  return dx * as_matrices(inner(c, e)) + x * as_matrices(inner(d, e)) - matmul(matmul(d, et), x) -
+         matmul(matmul(c, et), dx);
 }
 
-// The transpose of the tangent: A' = C tr(A^-1 g) - A^-T g^T C.
-void cofactor_adjoint(Rule& rule, Term g) {
-  const Term x = inverse_transpose(rule), c = rule.out();
-  rule.add(0, c * as_matrices(inner(x, g)) - matmul(matmul(x, swap_last_axes(g)), c));
+Term cofactor_derivative_tangent(Rule& rule) {
+  Term t;
+  if (rule.active(1)) t = cofactor_derivative(rule.in(0), rule.tangent(1));
+  if (rule.active(0)) t = t + third_derivative(rule, rule.tangent(0));
+  return t;
+}
+void cofactor_derivative_adjoint(Rule& rule, Term g) {
+  if (rule.active(1)) rule.add(1, fit(cofactor_derivative(rule.in(0), g), rule.in_meta(1)));
+  if (rule.active(0)) rule.add(0, fit(third_derivative(rule, g), rule.in_meta(0)));
 }
 
 // ---- logabsdet ----
@@ -243,8 +343,15 @@ const Rules rules::cofactor = {.shape = square_meta<kCofactor>,
                                .value = cofactor_value,
                                .tangent = cofactor_tangent,
                                .adjoint = cofactor_adjoint,
-                               .needs = {1u << 0 | kNeedsOut, 0, 0},
+                               .needs = {1u << 0, 0, 0},
                                .lanes = Lanes::aligned};
+
+const Rules rules::cofactor_derivative = {.shape = cofactor_derivative_shape,
+                                          .value = cofactor_derivative_value,
+                                          .tangent = cofactor_derivative_tangent,
+                                          .adjoint = cofactor_derivative_adjoint,
+                                          .needs = {1u << 0 | 1u << 1, 1u << 0, 0},
+                                          .lanes = Lanes::aligned};
 
 const Rules rules::logabsdet = {.shape = logabsdet_shape,
                                 .value = logabsdet_value,

@@ -2,6 +2,7 @@
 #include "ops/elementwise.hpp"
 
 #include "base/copy.hpp"
+#include "base/order.hpp"
 
 namespace tapegrad {
 namespace {
@@ -18,15 +19,12 @@ void run(Loop loop, void* data, const Dims& shape, std::array<Walker, N> walkers
                [&](char** p, std::intptr_t n, const std::intptr_t* s) { loop(p, &n, s, data); });
 }
 
-// The result lies in memory as its operands do, where they agree (NumPy's order 'K').
+// The result lies in memory as its operands do (NumPy's order 'K').
 Array empty_result(DType dtype, const Array& a, const Array& b) {
-  if (a.contiguous() && b.contiguous())
-    return Array::empty(dtype, broadcast_shapes(a.shape(), b.shape()));
   const Dims shape = broadcast_shapes(a.shape(), b.shape());
-  const bool like_a = a.shape() == shape && (b.size() == 1 || a.strides() == b.strides());
-  if (like_a) return empty_in_order(dtype, a);
-  if (b.shape() == shape && a.size() == 1) return empty_in_order(dtype, b);
-  return Array::empty(dtype, shape);
+  if (a.contiguous() && b.contiguous()) return Array::empty(dtype, shape);
+  const Dims strides[] = {walk(a, shape).strides, walk(b, shape).strides};
+  return empty_in_order(dtype, shape, strides);
 }
 
 }  // namespace

@@ -19,16 +19,13 @@ Array fresh_copy(const Array& a) {
   return out;
 }
 
-// Operands that must share one dtype: all of them, but for the condition of `where`, indices, and
-// the part of a complex number.
 std::span<Array> computed_operands(Op op, std::span<Array> in) {
-  if (op == Op::where) return in.subspan(1);
-  if (op == Op::gather || op == Op::scatter_add || op == Op::part_set) return in.first(1);
-  if (op == Op::put) return in.first(2);
-  return in;
+  const auto [first, last] = promoted_operands(op, in.size());
+  return in.subspan(first, last - first);
 }
 
 void promote_all(std::span<Array> in) {
+  if (in.empty()) return;
   DType t = in[0].dtype();
   for (auto& a : in) t = promote(t, a.dtype());
   for (auto& a : in)

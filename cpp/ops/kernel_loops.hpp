@@ -33,6 +33,15 @@ void binary(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
         math::value<op, T>(load<T>(p[0] + i * s[0]), load<T>(p[1] + i * s[1]));
 }
 
+// scale(adjoint, partial); but `scale` hands nothing on to the partial that it was given where its
+// own adjoint is zero, even if what would be handed on is not finite.
+template <Op op, int operand, class T>
+T pulled(const T& adjoint, const T& partial) {
+  if constexpr (op == Op::scale && operand == 1)
+    if (partial == T(0)) return T(0);
+  return plain::scale(adjoint, partial);
+}
+
 // One run of a pull where adjoint, x and y are contiguous (kG, kX, kY) or one repeated number, and
 // the rest is contiguous.
 template <Op op, int operand, class T, bool accumulate, bool kG, bool kX, bool kY>
@@ -51,7 +60,8 @@ void pull_run(char** p, std::intptr_t n) {
     if constexpr (static_cast<bool>(needs & kNeedsX) && kX) x = px[i];
     if constexpr (static_cast<bool>(needs & kNeedsY) && kY) y = py[i];
     if constexpr (static_cast<bool>(needs & kNeedsResult)) r = pr[i];
-    const T c = plain::scale(kG ? g[i] : g0, math::Formula<op>::template partial<operand>(x, y, r));
+    const T c = pulled<op, operand, T>(kG ? g[i] : g0,
+                                       math::Formula<op>::template partial<operand>(x, y, r));
     if constexpr (accumulate) out[i] += c;
     else out[i] = c;
   }
@@ -80,8 +90,8 @@ void pull(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
     if constexpr (use_x) x = load<T>(p[kPullX] + i * s[kPullX]);
     if constexpr (use_y) y = load<T>(p[kPullY] + i * s[kPullY]);
     if constexpr (use_r) r = load<T>(p[kPullR] + i * s[kPullR]);
-    const T c = plain::scale(load<T>(p[kPullAdjoint] + i * s[kPullAdjoint]),
-                             math::Formula<op>::template partial<operand>(x, y, r));
+    const T c = pulled<op, operand, T>(load<T>(p[kPullAdjoint] + i * s[kPullAdjoint]),
+                                       math::Formula<op>::template partial<operand>(x, y, r));
     T& out = *reinterpret_cast<T*>(p[kPullOut] + i * s[kPullOut]);
     if constexpr (accumulate) out += c;
     else out = c;
@@ -103,8 +113,8 @@ void pull2_block(T* const* p, std::intptr_t n) {
     if constexpr (static_cast<bool>(needs & kNeedsY)) y = {py[i], pyt[i]};
     if constexpr (static_cast<bool>(needs & kNeedsResult)) r = {pr[i], prt[i]};
     const Dual<T> d = math::Formula<op>::template partial<operand>(x, y, r);
-    const T c = plain::scale(g[i], d.v);
-    const T ct = plain::scale(gt[i], d.v) + plain::scale(g[i], d.t);
+    const T c = pulled<op, operand, T>(g[i], d.v);
+    const T ct = pulled<op, operand, T>(gt[i], d.v) + pulled<op, operand, T>(g[i], d.t);
     if constexpr (accumulate) {
       out[i] += c;
       out_t[i] += ct;

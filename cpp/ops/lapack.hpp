@@ -119,6 +119,10 @@ class ScaledProduct {
     mantissa_ = scaled(mantissa_, -e);
     exponent_ = std::clamp(exponent_ + e, -kFar, kFar);
   }
+  void multiply(const ScaledProduct& other) {
+    multiply(other.mantissa_);
+    exponent_ = std::clamp(exponent_ + other.exponent_, -kFar, kFar);
+  }
   T value() const { return times(T(1)); }
   T times(T x) const { return scaled(mantissa_ * x, exponent_); }
 

@@ -109,8 +109,30 @@ void solve_adjoint(Rule& rule, Term g) {
 
 // ---- inv ----
 
-void inv_value(std::span<const Array> in, Attrs, const Array& out) {
+template <class T>
+double largest_row(const Matrix<T>& a) {
+  double largest = 0;
+  for (std::int64_t i = 0; i < a.rows; ++i) {
+    double total = 0;
+    for (std::int64_t j = 0; j < a.cols; ++j) total += static_cast<double>(std::abs(a(i, j)));
+    largest = std::max(largest, total);
+  }
+  return largest;
+}
+
+// The inverse of a matrix of eigenvectors, if they span the space: those of a defective matrix,
+// which round-off has split by the root of epsilon, do not.
+template <class T>
+void require_basis(const Matrix<T>& a, const Matrix<T>& inverse) {
+  if (largest_row(a) * largest_row(inverse) < 0.25 / std::sqrt(2.2e-16)) return;
+  throw SingularMatrix(
+      "the eigenvectors are linearly dependent up to rounding: the matrix is defective, and its "
+      "eigenvalues and eigenvectors have no derivative");
+}
+
+void inv_value(std::span<const Array> in, Attrs attrs, const Array& out) {
   if (out.size() == 0) return;
+  const bool of_eigenvectors = !attrs.empty();
   dispatch_float(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const auto a = Matrix<T>::of(in[0]);
@@ -119,7 +141,10 @@ void inv_value(std::span<const Array> in, Attrs, const Array& out) {
     for_each_matrix<2>(batch, {walk_leading(in[0], 2, batch), walk_leading(out, 2, batch)},
                        [&](char* const* p) {
                          require_regular(lu.factor(a.at(p[0])));
-                         lu.inverse(reinterpret_cast<T*>(p[1]));
+                         T* inverse = reinterpret_cast<T*>(p[1]);
+                         lu.inverse(inverse);
+                         if (of_eigenvectors)
+                           require_basis(a.at(p[0]), Matrix<T>::by_rows(inverse, a.rows, a.cols));
                        });
   });
 }

@@ -1,6 +1,7 @@
 // The names of all ops as one enumeration, made from the two tables.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -62,5 +63,25 @@ inline constexpr int kArities[] = {
     0, 1, 1, 0};
 // Operands of an op; -1 for any number.
 constexpr int arity_of(Op op) { return kArities[static_cast<int>(op)]; }
+
+// The operands [first, last) of `count` that are computed with in one common dtype: all of them,
+// but for the condition of `where`, indices, sparsity patterns and what outside functions take.
+struct PromotedOperands {
+  std::size_t first, last;
+};
+constexpr PromotedOperands promoted_operands(Op op, std::size_t count) {
+  switch (op) {
+    case Op::where: return {1, count};
+    case Op::gather:
+    case Op::part_set:
+    case Op::scatter_add: return {0, 1};
+    case Op::put:
+    case Op::sparse_matmul:
+    case Op::sparse_sample:
+    case Op::sparse_solve: return {0, 2};
+    case Op::custom: return {0, 0};
+    default: return {0, count};
+  }
+}
 
 }  // namespace tapegrad

@@ -1,13 +1,17 @@
-// matmul: NumPy's product for every number of axes. Values go through BLAS on views as they are;
-// short products are plain loops.
+// matmul: NumPy's product for every number of axes. Values go through BLAS on views as they are,
+// or through tiles of our own where these are faster; short products are plain loops.
+#include <memory>
 #include <optional>
 
 #include "ops/matrix.hpp"
+#include "ops/tile_product.hpp"
 
 namespace tapegrad {
 namespace {
 
-constexpr std::int64_t kSmall = 500;  // multiplications below which a loop beats a call of BLAS
+constexpr std::int64_t kSmall = 500;      // multiplications below which a loop beats a call of BLAS
+constexpr std::int64_t kLarge = 1 << 24;  // multiplications that BLAS may share out to threads
+constexpr std::int64_t kFewRows = 3;      // that are not worth copying the right operand for
 
 // ---- one product c = a b; c has contiguous rows, one after the other ----
 
@@ -68,8 +72,26 @@ void gemv_product(const Matrix<T>& a, const Matrix<T>& x, T* out, int out_step) 
 }
 
 template <class T>
+bool tiled_product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
+  if constexpr (std::is_same_v<T, double> || std::is_same_v<T, float>) {
+    static const TileProduct<T> run = tile_product<T>();
+    const std::int64_t size = c.rows * c.cols * a.cols;
+    if (!run || size < kSmall || size > kLarge || c.rows < kFewRows || c.cols == 1) return false;
+    constexpr std::int64_t item = sizeof(T);
+    if (a.down % item || a.right % item || b.down % item || b.right % item) return false;
+    // Kept by each thread, so that a product allocates nothing.
+    thread_local const std::unique_ptr<T[]> workspace(new T[kTileWorkspace / sizeof(T)]);
+    run({c.rows, c.cols, a.cols}, {a.row(0), a.down / item, a.right / item},
+        {b.row(0), b.down / item, b.right / item}, {c.row(0), c.down / item, 1}, workspace.get());
+    return true;
+  }
+  return false;
+}
+
+template <class T>
 void product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
   const std::int64_t m = c.rows, n = c.cols, k = a.cols;
+  if (k > 1 && tiled_product(a, b, c)) return;
   if (k <= 1 || m * n * k < kSmall || !loaded_blas<T>().gemm) return plain_product(a, b, c);
   if (n == 1) return gemv_product(a, b, c.row(0), 1);
   if (m == 1) return gemv_product(b.transposed(), a.transposed(), c.row(0), 1);

@@ -74,7 +74,10 @@ Term partial_term(Op op, int operand, Term x, Term y, Term r) {
 
 Term Algebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
   const Term p = partial_term(op, operand, x, y, r);
-  return p.is_literal() ? adjoint * p : scale(adjoint, p);
+  if (p.is_literal()) return adjoint * p;
+  // Where its own adjoint is zero, `scale` hands nothing on, even if that is not finite.
+  if (op == Op::scale && operand == 1) adjoint = select(p == Term(0.0), Term(0.0), adjoint);
+  return scale(adjoint, p);
 }
 
 Term Algebra::add_pull(Term sum, Op op, int operand, Term adjoint, Term x, Term y, Term r) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "base/copy.hpp"
 #include "base/iterate.hpp"
@@ -24,6 +25,21 @@ bool is_repeated(const Array& a) {  // one number seen at every index
 }
 
 }  // namespace
+
+std::optional<double> repeated_number(const Array& a) {
+  if (a.dtype() == DType::c128 || a.size() == 0) return {};
+  if (!is_repeated(a)) {
+    const auto item = static_cast<std::size_t>(itemsize(a.dtype()));
+    const std::size_t rest = static_cast<std::size_t>(a.nbytes()) - item;
+    if (!a.contiguous() || std::memcmp(a.data(), a.data() + item, rest) != 0) return {};
+  }
+  double v = 0;
+  dispatch(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (!std::is_same_v<T, Complex>) v = static_cast<double>(a.at<T>());
+  });
+  return v;
+}
 
 Meta Builder::meta(Term t) const {
   if (t.is_literal()) return {DType::f64, {}};
@@ -61,15 +77,8 @@ Operand Builder::operand(Term t) {
 
 std::optional<double> Builder::number(Operand o) const {
   if (is_constant(o)) return tape.constant(o);
-  if (tape[o].op != Op::constant || tape[o].dtype == DType::c128) return {};
-  const Array a = tape.value(o);
-  if (!is_repeated(a)) return {};
-  double v = 0;
-  dispatch(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    if constexpr (!std::is_same_v<T, Complex>) v = static_cast<double>(a.at<T>());
-  });
-  return v;
+  if (tape[o].op != Op::constant) return {};
+  return repeated_number(tape.value(o));
 }
 
 // ---- scalars
@@ -147,10 +156,7 @@ Operand Builder::cast_to(Operand o, DType dtype) {
 // Gives the operands the dtype they are computed in, as `evaluate` does.
 void Builder::convert(Op op, std::vector<Operand>& operands) {
   if (!is_elementwise(op) && operands.size() == 1) return;
-  std::size_t first = 0, last = operands.size();
-  if (op == Op::where) first = 1;
-  if (op == Op::gather || op == Op::scatter_add || op == Op::part_set) last = 1;
-  if (op == Op::put) last = 2;
+  const auto [first, last] = promoted_operands(op, operands.size());
   DType t = DType::b8;
   for (std::size_t i = first; i < last; ++i) t = promote(t, tape.meta(operands[i]).dtype);
   if (is_elementwise(op)) t = elementwise_dtype(op, t);

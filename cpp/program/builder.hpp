@@ -21,6 +21,9 @@ struct Passes {
   bool reuse = true;       // results go into memory that is no longer read
 };
 
+// The number that an array holds at every index, if it is one and no complex one.
+std::optional<double> repeated_number(const Array& a);
+
 class Builder final : public Algebra {
  public:
   Builder(Tape& tape, const Passes& passes) : tape(tape), passes_(passes) {}
@@ -86,6 +89,7 @@ class Builder final : public Algebra {
   std::optional<Term> simplified_elementwise(Op op, std::vector<Operand>& operands,
                                              const Meta& out);
   std::optional<Term> simplified_view(Op op, Operand x, Attrs attrs, const Meta& out);
+  std::optional<Term> outer_product(std::span<const Operand> operands);
   void sink_broadcasts(std::vector<Operand>& operands, const Meta& out) const;
 
   NodeId append(Op op, std::span<const Operand> operands, Attrs attrs, const Meta& out);

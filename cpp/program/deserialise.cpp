@@ -50,6 +50,11 @@ void check_attrs(Op op, std::span<const Meta> in, Attrs attrs) {
   if (op == Op::item || op == Op::item_set) require(attrs.size() == 1, "one index");
   if (op == Op::solve)
     require(attrs.empty() || (attrs[0] >= 0 && attrs[0] <= 2), "an unknown kind of matrix");
+  if (op == Op::custom) {
+    require(attrs.size() >= 2 && bytes_of({DType::c128, Dims(attrs.subspan(2))}).has_value(),
+            "an impossible shape");
+  }
+  if (op == Op::eig) require(in.size() == 1 || in.size() == 2, "eig takes one or two operands");
   if (op == Op::reshape || op == Op::broadcast_to || op == Op::scatter_add) {
     Meta target{DType::c128, Dims(attrs)};
     for (auto& n : target.shape) n = n < 0 ? -1 - n : n;
@@ -69,10 +74,7 @@ void check_attrs(Op op, std::span<const Meta> in, Attrs attrs) {
 // Shape and dtype of a node: what `evaluate` gives for operands like these.
 Meta meta_of(Op op, std::vector<Meta>& in, Attrs attrs) {
   if (kind_of(op) == OpKind::leaf) return in[0];
-  std::size_t first = 0, last = in.size();
-  if (op == Op::where) first = 1;
-  if (op == Op::gather || op == Op::scatter_add) last = 1;
-  if (op == Op::put) last = 2;
+  const auto [first, last] = promoted_operands(op, in.size());
   DType t = DType::b8;
   for (std::size_t i = first; i < last; ++i) t = promote(t, in[i].dtype);
   if (is_elementwise(op)) t = elementwise_dtype(op, t);
@@ -86,7 +88,8 @@ Meta meta_of(Op op, std::vector<Meta>& in, Attrs attrs) {
 
 class Deserialiser {
  public:
-  explicit Deserialiser(std::string_view bytes) : made_(std::make_unique<Recording>()) {
+  Deserialiser(std::string_view bytes, std::span<const CustomRule::Handle> rules)
+      : made_(std::make_unique<Recording>()), rules_(rules) {
     open(bytes);
   }
 
@@ -221,6 +224,7 @@ class Deserialiser {
     if (kind_of(node.op) != OpKind::structured && node.attrs > 0) fail(node, "attributes");
     metas_.clear();
     for (Operand o : operands_) metas_.push_back(made_->tape.meta(o));
+    if (node.op == Op::custom) name_rule(node);
     Meta meta;
     try {
       check_attrs(node.op, metas_, attrs_);
@@ -232,6 +236,13 @@ class Deserialiser {
     if (meta.dtype != node.meta.dtype || !(meta.shape == node.meta.shape))
       fail(node, "its shape or dtype is not what the op gives");
     made_->tape.add(node.op, operands_, attrs_, meta);
+  }
+  // The place of a rule becomes its number in this process.
+  void name_rule(const NodeRecord& node) {
+    const bool there =
+        !attrs_.empty() && attrs_[0] >= 0 && attrs_[0] < static_cast<std::int64_t>(rules_.size());
+    if (!there) fail(node, "it names a custom rule that is not there");
+    attrs_[0] = rules_[static_cast<std::size_t>(attrs_[0])]->id();
   }
   void check_sum() const {
     Wide sum = 0;
@@ -319,6 +330,7 @@ class Deserialiser {
   }
 
   std::unique_ptr<Recording> made_;
+  std::span<const CustomRule::Handle> rules_;
   std::vector<std::string_view> sections_;
   std::vector<Op> ops_;
   std::vector<Dims> shapes_;
@@ -331,6 +343,9 @@ class Deserialiser {
 
 }  // namespace
 
-std::unique_ptr<Recording> deserialise(std::string_view bytes) { return Deserialiser(bytes).run(); }
+std::unique_ptr<Recording> deserialise(std::string_view bytes,
+                                       std::span<const CustomRule::Handle> rules) {
+  return Deserialiser(bytes, rules).run();
+}
 
 }  // namespace tapegrad

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <map>
 
+#include "ops/custom.hpp"
+
 namespace tapegrad {
 namespace {
 
@@ -76,6 +78,12 @@ std::string value_text(const Array& value) {
   return text;
 }
 
+// By name: the number of a rule is another one in each process.
+std::string attrs_text(Op op, Attrs attrs) {
+  if (op == Op::custom) return " {" + custom_rule(attrs)->name() + "}";
+  return attrs.empty() ? "" : " {" + Dims(attrs).str() + "}";
+}
+
 // ---- steps ----
 
 std::string buffer_text(const Plan& p, const Place& place) {
@@ -145,7 +153,7 @@ class GroupText {
 std::string call_text(const Plan& p, const OpCall& c) {
   std::string s = buffer_text(p, c.out.place) + " = " + std::string(op_name(c.op));
   for (const Location& l : c.in) s += " (" + buffer_text(p, l.place) + ")";
-  if (!c.attrs.empty()) s += " {" + c.attrs.str() + "}";
+  s += attrs_text(c.op, c.attrs);
   return s + " : " + meta_text({c.out.dtype, c.out.shape}) + "\n";
 }
 
@@ -178,8 +186,7 @@ std::string listing(const Recording& r, bool unused) {
     for (int i = 0, count = leaf ? 0 : r.tape.operand_count(n); i < count; ++i)
       s += " " + operand_text(r.tape, r.tape.operand(n, i));
     std::int64_t immediate = 0;
-    const Attrs attrs = r.tape.attrs(n, immediate);
-    if (!attrs.empty()) s += " {" + Dims(attrs).str() + "}";
+    s += attrs_text(n.op, r.tape.attrs(n, immediate));
     s += " : " + meta_text(r.tape.meta(id)) + line_text(r, id < r.lines.size() ? r.lines[id] : 0);
     s += "\n";
   }

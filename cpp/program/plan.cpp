@@ -7,6 +7,7 @@
 
 #include "base/iterate.hpp"
 #include "ops/parts.hpp"
+#include "program/builder.hpp"
 #include "program/layout.hpp"
 #include "program/shift.hpp"
 
@@ -205,16 +206,8 @@ class Emitter {
   }
   // The number that a constant array repeats everywhere.
   std::optional<double> repeated(Operand o) const {
-    if (tape_[o].op != Op::constant || tape_[o].dtype == DType::c128) return {};
-    const Array a = tape_.value(o);
-    for (std::size_t i = 0; i < a.shape().size(); ++i)
-      if (a.shape()[i] != 1 && a.strides()[i] != 0) return {};
-    double v = 0;
-    dispatch(a.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      if constexpr (!std::is_same_v<T, Complex>) v = static_cast<double>(a.at<T>());
-    });
-    return v;
+    if (tape_[o].op != Op::constant) return {};
+    return repeated_number(tape_.value(o));
   }
   Ref add_load(Draft& d, Access a) {
     auto& loads = d.group.loads;
@@ -379,6 +372,7 @@ Plan make_plan(const Recording& recording, const Passes& passes) {
   for (NodeId id : recording.inputs) plan.inputs.push_back(tape.meta(id));
   plan.outputs.resize(recording.outputs.size());
   const Schedule schedule = make_schedule(recording, passes);
+  plan.rules = tape.rules();
   Layout layout(recording, schedule, passes, plan);
   Emitter(recording, schedule, layout, plan).run();
   layout.finish(plan);

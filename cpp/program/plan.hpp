@@ -85,6 +85,7 @@ struct Plan {
   std::vector<ScalarConstant> scalar_constants;  // written into a workspace when it is made
   std::vector<CopiedInput> copied_inputs;        // read element by element: copied at each call
   std::vector<Check> checks;
+  std::vector<std::shared_ptr<CustomRule>> rules;  // that calls of `custom` name
   std::size_t workspace_bytes = 0;
 };
 

@@ -11,7 +11,10 @@
 namespace tapegrad {
 namespace {
 
-constexpr std::size_t kGroupNodes = 96;  // more would not fit the first-level cache
+// More values would not fit the first-level cache, where each may take a tile; of short arrays it
+// takes but some lines.
+constexpr std::size_t kGroupNodes = 96, kShortGroupNodes = 384;
+constexpr std::int64_t kShort = 32;  // elements
 
 class Scheduler {
  public:
@@ -220,7 +223,7 @@ class Scheduler {
     for (auto i = std::lower_bound(steps.begin(), steps.end(), r); i != steps.end(); ++i) {
       auto& step = s_.steps[*i];
       const bool room = kind == Plan::Kind::scalars ||
-                        (passes_.fuse && step.nodes.size() < kGroupNodes) ||
+                        (passes_.fuse && step.nodes.size() < room_of(step)) ||
                         (!passes_.fuse && step.nodes.empty());
       if (!room) continue;
       step.nodes.push_back(id);
@@ -229,6 +232,9 @@ class Scheduler {
     }
     add_step(kind, shape, id);
     steps.push_back(static_cast<std::uint32_t>(s_.steps.size() - 1));
+  }
+  static std::size_t room_of(const Schedule::Step& step) {
+    return step.shape.product() <= kShort ? kShortGroupNodes : kGroupNodes;
   }
   void add_step(Plan::Kind kind, const Dims& shape, NodeId id) {
     s_.step_of[id] = static_cast<std::uint32_t>(s_.steps.size());
@@ -263,6 +269,17 @@ class Scheduler {
     for (std::size_t k = 0; k < moved.size(); ++k)
       if (moved[k]) std::sort(s_.steps[k].nodes.begin(), s_.steps[k].nodes.end());
   }
+  std::int64_t bytes_of(Operand o) const {
+    const Meta m = tape_.meta(o);
+    return m.shape.product() * itemsize(m.dtype);
+  }
+  std::int64_t operand_bytes(NodeId id) const {
+    std::int64_t bytes = 0;
+    for_operands(id, [&](Operand o) {
+      if (s_.kinds[s_.root(o)] != NodeKind::leaf) bytes += bytes_of(s_.root(o));
+    });
+    return bytes;
+  }
   void try_sink(NodeId id, std::uint32_t to, std::vector<bool>& moved) {
     const std::uint32_t from = s_.step_of[id];
     if (to >= s_.steps.size() || to <= from || s_.steps[to].kind != Plan::Kind::group) return;
@@ -271,7 +288,8 @@ class Scheduler {
     for_operands(id, [&](Operand o) { registers += s_.is_fused(o) && s_.step_of[o] == from; });
     if (registers > 1) return;
     auto& nodes = s_.steps[from].nodes;
-    if (nodes.size() == 1 || s_.steps[to].nodes.size() >= kGroupNodes) return;
+    if (s_.steps[to].nodes.size() >= room_of(s_.steps[to])) return;
+    if (nodes.size() == 1 && operand_bytes(id) > bytes_of(id)) return;
     nodes.erase(std::find(nodes.begin(), nodes.end(), id));
     s_.steps[to].nodes.push_back(id);
     s_.step_of[id] = to;

@@ -108,8 +108,16 @@ class Serialiser {
         out_.put(tape_.operand(tape_[id], i));
   }
   void put_attributes() {
-    for (NodeId id = 0; id < tape_.size(); ++id)
-      for (auto a : attrs(id)) out_.put(a);
+    std::map<std::int64_t, std::int64_t> places;  // of rules, as in `custom_rules`
+    for (NodeId id = 0; id < tape_.size(); ++id) {
+      Attrs rest = attrs(id);
+      if (tape_[id].op == Op::custom) {
+        const auto next = static_cast<std::int64_t>(places.size());
+        out_.put(places.try_emplace(rest[0], next).first->second);
+        rest = rest.subspan(1);
+      }
+      for (auto a : rest) out_.put(a);
+    }
   }
   void put_numbers() {
     for (std::size_t i = 0; i < tape_.constants().size(); ++i) out_.put(tape_.constants()[i]);
@@ -183,6 +191,19 @@ class Serialiser {
 };
 
 }  // namespace
+
+std::vector<CustomRule::Handle> custom_rules(const Recording& recording) {
+  std::vector<CustomRule::Handle> rules;
+  std::map<std::int64_t, bool> seen;
+  for (NodeId id = 0; id < recording.tape.size(); ++id) {
+    const Node& n = recording.tape[id];
+    std::int64_t immediate = 0;
+    if (n.op != Op::custom) continue;
+    const Attrs attrs = recording.tape.attrs(n, immediate);
+    if (seen.try_emplace(attrs[0], true).second) rules.push_back(custom_rule(attrs));
+  }
+  return rules;
+}
 
 std::string serialise(const Recording& recording) { return Serialiser(recording).run(); }
 

@@ -68,9 +68,17 @@ std::optional<Term> Builder::simplified(Op op, std::vector<Operand>& operands, A
       return broadcast_to(term(operands[*c != 0 ? 1 : 2]), out.shape);
     return {};
   }
+  if (op == Op::matmul) return outer_product(operands);
   return operands.size() == 1 && !is_constant(operands[0])
              ? simplified_view(op, operands[0], attrs, out)
              : std::nullopt;
+}
+
+// A column times a row is elementwise: it joins the loop that adds it up.
+std::optional<Term> Builder::outer_product(std::span<const Operand> operands) {
+  const Dims a = tape.meta(operands[0]).shape, b = tape.meta(operands[1]).shape;
+  if (a.size() < 2 || b.size() < 2 || a.back() != 1) return {};
+  return apply(Op::multiply, {term(operands[0]), term(operands[1])});
 }
 
 // Operands that are only repeated for the sake of the shape are used as they were before.

@@ -42,12 +42,18 @@ std::optional<Term> tangent_of(Algebra& algebra, Op op, Attrs attrs, std::span<c
   }
   const PartialInfo& info = partial_info(op);
   std::optional<Term> sum;
+  bool own = false;  // a slope of 1 gives the tangent itself, which others may read
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (!tangents[i] || (info.constant[i] && info.value[i] == 0)) continue;
     const int k = static_cast<int>(i);
-    const Term y = in.size() > 1 ? in[1] : Term(0.0);
-    sum = sum ? algebra.add_pull(*sum, op, k, *tangents[i], in[0], y, out)
-              : algebra.pull(op, k, *tangents[i], in[0], y, out);
+    const Term t = *tangents[i], y = in.size() > 1 ? in[1] : Term(0.0);
+    if (sum && own) {
+      sum = algebra.add_pull(*sum, op, k, t, in[0], y, out);
+      continue;
+    }
+    const Term one = algebra.pull(op, k, t, in[0], y, out);
+    own = sum || one.is_literal() || one.id != t.id;
+    sum = sum ? *sum + one : one;
   }
   if (!sum) return std::nullopt;
   const Meta m = algebra.meta(out);

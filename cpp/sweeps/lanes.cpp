@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ops/custom.hpp"
 #include "ops/parts.hpp"
 
 namespace tapegrad {
@@ -77,6 +78,7 @@ Term LaneAlgebra::apply(Op op, std::span<const Term> in, Attrs attrs) {
   if (op == Op::matmul && few_axes) return matmul(operands);
   if (op == Op::gather && attrs.empty() && !operands.batched[0])
     return batched(below_.apply(op, operands.terms, attrs));
+  if (op == Op::custom) return custom(operands, attrs);
   switch (rules_of(op).lanes) {
     case Lanes::aligned: return apply_aligned(op, operands, attrs);
     case Lanes::shifted: return apply_shifted(op, operands, attrs);
@@ -169,6 +171,16 @@ Term LaneAlgebra::matmul(Operands& in) {
   if (column) shape.erase(shape.size() - 1);
   if (row) shape.erase(shape.size() - (column ? 1 : 2));
   return batched(tapegrad::reshape(product, shape));
+}
+
+// One node whatever the number of lanes: the rule knows the map for all of them.
+Term LaneAlgebra::custom(Operands& in, Attrs attrs) {
+  const auto rule = custom_rule(attrs)->batched(in.batched, lanes_);
+  Meta out = rules_of(Op::custom).shape({}, attrs);
+  out.shape.insert(0, lanes_);
+  for (Term& t : in.terms)
+    if (t.is_literal()) t = below_.constant(Array::scalar(t.literal));
+  return batched(below_.apply(Op::custom, in.terms, custom_attrs(*rule, out)));
 }
 
 // The elements side by side, with runs of zeros between them.

@@ -47,6 +47,7 @@ class LaneAlgebra final : public Algebra {
   Term item(Operands& in, Attrs attrs);
   Term item_set(Operands& in, Attrs attrs);
   Term matmul(Operands& in);
+  Term custom(Operands& in, Attrs attrs);
   Term broadcast(Term x, const Dims& shape);
   void align(Operands& in);
   Term repeated(Term t);  // of the algebra below, with the lanes in front

@@ -109,6 +109,12 @@ inline std::optional<Term> tangent_step(Frame& f, NodeId id) {
   for (int i = 0; i < arity; ++i) {
     const Operand o = i == 0 ? n.a : n.b;
     if (!f.active(o) || is_flat(n.op, i)) continue;
+    if (n.op == Op::scale && i == 1) {
+      // A zero adjoint also stops a tangent of the partial that is infinite.
+      const Term stopped = scale(f.lift(n.a), f.tangent(o));
+      sum = sum ? *sum + stopped : stopped;
+      continue;
+    }
     sum = pull_on_tape(f, n, id, i, f.tangent(o), sum);
   }
   if (!sum) return std::nullopt;

@@ -7,6 +7,9 @@
 
 namespace tapegrad {
 
+inline bool is_zero(double x) { return x == 0; }
+inline bool is_zero(const Dual<double>& x) { return x.v == 0 && x.t == 0; }
+
 // Calls visit(operand, partial) for each operand of `n` that is a node. `read(operand)` gives
 // values of type S (numbers or duals); `result` is the value of the node itself.
 template <class S, class Read, class Visit>
@@ -24,7 +27,8 @@ inline void visit_partials(const Node& n, const S& result, Read&& read, Visit&& 
     const S x = needs & kNeedsX ? read(n.a) : S();                                                 \
     const S y = needs & kNeedsY ? read(n.b) : S();                                                 \
     if (!is_constant(n.a)) visit(n.a, math::Formula<Op::name>::template partial<0>(x, y, result)); \
-    if (!is_constant(n.b)) visit(n.b, math::Formula<Op::name>::template partial<1>(x, y, result)); \
+    if (!is_constant(n.b) && !(Op::name == Op::scale && is_zero(x)))                               \
+      visit(n.b, math::Formula<Op::name>::template partial<1>(x, y, result));                      \
     break;                                                                                         \
   }
 #include "ops/elementwise.def"
@@ -131,7 +135,7 @@ inline void scalar_adjoint_sweep(const Tape& tape, double* __restrict adjoints) 
     const double y = needs & kNeedsY ? read(n.b) : 0.0;                              \
     if (!is_constant(n.a))                                                           \
       add(id, n.a, g* math::Formula<Op::name>::template partial<0>(x, y, n.scalar)); \
-    if (!is_constant(n.b))                                                           \
+    if (!is_constant(n.b) && !(Op::name == Op::scale && is_zero(x)))                 \
       add(id, n.b, g* math::Formula<Op::name>::template partial<1>(x, y, n.scalar)); \
     break;                                                                           \
   }

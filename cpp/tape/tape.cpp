@@ -1,6 +1,7 @@
 // The array part of the tape.
 #include "tape/tape.hpp"
 
+#include "ops/custom.hpp"
 #include "ops/kernels.hpp"
 
 namespace tapegrad {
@@ -66,10 +67,20 @@ void Tape::keep_needed(NodeId id, std::span<const Array> in, const Array& out) {
     const Operand o = operand(n, i);
     if (is_constant(o) || nodes_[o].op == Op::constant) continue;
     const unsigned needs = needs_of(n.op, i);
-    for (int j = 0; j < std::min(count, 3); ++j)
-      if (needs >> j & 1) keep(operand(n, j), in[j]);
+    const int last = arity_of(n.op) < 0 ? count : std::min(count, 3);
+    for (int j = 0; needs != 0 && j < last; ++j)
+      if (reads_operand(needs, static_cast<std::size_t>(j))) keep(operand(n, j), in[j]);
     if (needs & kNeedsOut) keep(id, out);
   }
+}
+
+// The same few rules are named again and again: only the last ones are compared.
+void Tape::hold_rule(std::int64_t id) {
+  const std::size_t looked_at = std::min<std::size_t>(rules_.size(), 8);
+  for (auto rule = rules_.end() - static_cast<std::ptrdiff_t>(looked_at); rule != rules_.end();
+       ++rule)
+    if ((*rule)->id() == id) return;
+  rules_.push_back(CustomRule::find(id));
 }
 
 // Op, operands and attributes, written into their pools.
@@ -88,6 +99,7 @@ Node Tape::node_of(Op op, std::span<const Operand> operands, Attrs attrs, DType 
     require(attrs[0] < kConstantBit, "an array of more than 2^31 elements is indexed by gather");
     n.attr = static_cast<AttrId>(attrs[0]);
   } else if (kind_of(op) == OpKind::structured) {
+    if (op == Op::custom) hold_rule(attrs[0]);
     n.attr = static_cast<AttrId>(attrs_.size());
     std::int64_t* p = attrs_.extend(attrs.size() + 1);
     *p = static_cast<std::int64_t>(attrs.size());

@@ -2,7 +2,9 @@
 // The scalar part is inline and is all that C++ users of Var link; arrays are in tape.cpp.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "base/array.hpp"
@@ -12,8 +14,14 @@
 
 namespace tapegrad {
 
-// Which operands' values any derivative of `op` reads: bit j for operand j.
+class CustomRule;
+
+// Which operands' values any derivative of `op` reads: bit j for operand j. The last bits stand for
+// all that come after.
 unsigned operands_read(Op op);
+constexpr bool reads_operand(unsigned read, std::size_t i) {
+  return read >> std::min<std::size_t>(i, 30) & 1;
+}
 
 class Tape {
  public:
@@ -70,6 +78,8 @@ class Tape {
   }
   // Attributes; `immediate` is storage for the ops that keep theirs in the node.
   Attrs attrs(const Node& n, std::int64_t& immediate) const;
+  // The rules that nodes of the op `custom` name.
+  const std::vector<std::shared_ptr<CustomRule>>& rules() const { return rules_; }
 
   // From now on every value is kept, for drawing and debugging.
   void keep_values(bool all = true) { keep_all_ = all; }
@@ -102,6 +112,7 @@ class Tape {
     release_values();
     forget(keep_bytes, nodes_, constants_, lists_, attrs_, slots_);
     shapes_.clear();
+    rules_.clear();
   }
   std::size_t bytes() const;
   // Exchanges what is recorded.
@@ -112,6 +123,7 @@ class Tape {
     attrs_.swap(o.attrs_);
     slots_.swap(o.slots_);
     shapes_.swap(o.shapes_);
+    rules_.swap(o.rules_);
   }
 
  private:
@@ -142,6 +154,7 @@ class Tape {
     return nodes_.extend(1);
   }
   SlotId add_slot(const Dims& shape);
+  void hold_rule(std::int64_t id);
   Node node_of(Op op, std::span<const Operand> operands, Attrs attrs, DType dtype);
   NodeId append_placed(Node n, const Dims& shape);
   bool is_detached(const Node& n) const;
@@ -169,6 +182,7 @@ class Tape {
   Flat<std::int64_t> attrs_;
   Flat<Slot> slots_;
   std::vector<Dims> shapes_;
+  std::vector<std::shared_ptr<CustomRule>> rules_;
 };
 
 }  // namespace tapegrad

@@ -4,6 +4,7 @@
 
 #include "base/copy.hpp"
 #include "convert.hpp"
+#include "custom.hpp"
 #include "guards.hpp"
 #include "ops/kernels.hpp"
 #include "program_type.hpp"
@@ -111,6 +112,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   register_ufuncs();
   register_scipy_blas();
   make_apply(m);
+  make_custom(m);
   make_array_functions(m);
   m.def("value", plain_value, "variable"_a,
         "The plain value of a Variable, a read-only array; guarded in the recording of a program.");

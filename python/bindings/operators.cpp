@@ -127,7 +127,19 @@ PyObject* absolute(PyObject* a) {
   });
 }
 
-PyObject* matrix_multiply(PyObject* a, PyObject* b) { return slow_binary(Op::matmul, a, b); }
+// Sparse matrices are no arrays: their products are ops of their own.
+PyObject* matrix_multiply(PyObject* a, PyObject* b) {
+  PyObject* result = slow_binary(Op::matmul, a, b);
+  if (result != Py_NotImplemented) return result;
+  Py_DECREF(result);
+  return guarded([&]() -> PyObject* {
+    return call_python("tapegrad.functions.sparse", "product",
+                       py::make_tuple(py::reinterpret_borrow<py::object>(a),
+                                      py::reinterpret_borrow<py::object>(b)))
+        .release()
+        .ptr();
+  });
+}
 
 PyObject* divide_with_remainder(PyObject* a, PyObject* b) {
   return guarded([&]() -> PyObject* {
@@ -137,6 +149,19 @@ PyObject* divide_with_remainder(PyObject* a, PyObject* b) {
     if (q.ptr() == Py_NotImplemented) return q.release().ptr();
     return py::make_tuple(q, r).release().ptr();
   });
+}
+
+// x ** 3 and x ** 4 of real numbers are products: one or two roundings from the power, which costs
+// up to a hundred times as much where x is negative.
+PyObject* short_product(PyObject* x, bool fourth) {
+  const auto squared = py::reinterpret_steal<py::object>(unary<Op::square>(x));
+  if (!squared) return nullptr;
+  return fourth ? unary<Op::square>(squared.ptr()) : binary<Op::multiply>(squared.ptr(), x);
+}
+bool is_real(Variable* v) {
+  if (!v->array && !v->alias) return true;
+  const DType dtype = value_of(v).array.dtype();
+  return dtype == DType::f64 || dtype == DType::f32;
 }
 
 // x ** 2 and its like become the cheaper op of the same value, as in NumPy.
@@ -152,6 +177,8 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
     if (exponent == 0.5) return unary<Op::sqrt>(a);
     if (exponent == -1.0) return unary<Op::reciprocal>(a);
     if (exponent == 1.0) return unary<Op::positive>(a);
+    if ((exponent == 3.0 || exponent == 4.0) && is_real(as_variable(a)))
+      return short_product(a, exponent == 4.0);
   }
   return binary<Op::power>(a, b);
 }

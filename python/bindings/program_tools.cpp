@@ -5,6 +5,7 @@
 #include "base/bytes.hpp"
 #include "base/copy.hpp"
 #include "convert.hpp"
+#include "custom.hpp"
 #include "program/nonfinite.hpp"
 #include "program/serialise.hpp"
 #include "program_type.hpp"
@@ -69,10 +70,18 @@ py::bytes to_bytes(const Recording& r) {
   }
   return made;
 }
-std::shared_ptr<Recording> from_bytes(const py::bytes& data) {
+std::shared_ptr<Recording> from_bytes(const py::bytes& data, const py::sequence& rules) {
+  std::vector<CustomRule::Handle> handles;
+  for (const auto& node : rules)
+    handles.push_back(rule_of(py::reinterpret_borrow<py::object>(node)));
   const std::string_view bytes = data;
   py::gil_scoped_release release;
-  return deserialise(bytes);
+  return deserialise(bytes, handles);
+}
+py::list rule_nodes(const Recording& r) {
+  py::list nodes;
+  for (auto& rule : custom_rules(r)) nodes.append(node_of(*rule));
+  return nodes;
 }
 
 std::vector<Array> input_arrays(const std::vector<Meta>& metas, const py::sequence& inputs) {
@@ -149,8 +158,11 @@ void make_program_tools(py::module_& m) {
       .def("ends", ends, "The nodes that are inputs, outputs and guards.")
       .def("sources", sources, "(file, line) by the numbers that `Executable.profile` gives.")
       .def("to_bytes", to_bytes, "The recording as bytes; equal recordings give equal bytes.")
-      .def_static("from_bytes", from_bytes, "data"_a,
-                  "The recording that gave these bytes; ValueError for anything else.")
+      .def_property_readonly("rules", rule_nodes,
+                             "The nodes of custom rules, in the order of the bytes.")
+      .def_static("from_bytes", from_bytes, "data"_a, "rules"_a = py::tuple(),
+                  "The recording that gave these bytes; ValueError for anything else. `rules` are "
+                  "the nodes of its custom rules.")
       .def("nonfinite", nonfinite, "inputs"_a,
            "Where the first NaN or infinity comes from: (node, op, (file, line), value, [(operand, "
            "value), ...], whether it reaches an output), or None.");

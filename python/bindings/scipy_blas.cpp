@@ -37,6 +37,13 @@ BlasTable<T> fetched(const py::dict& blas, const py::dict& lapack, const std::st
   fetch(t.getrs, lapack, letter + "getrs");
   fetch(t.potrf, lapack, letter + "potrf");
   fetch(t.trtrs, lapack, letter + "trtrs");
+  fetch(t.geqrf, lapack, letter + "geqrf");
+  fetch(t.orgqr, lapack, letter + (kIsComplex<T> ? "ungqr" : "orgqr"));
+  fetch(t.syevd, lapack, letter + (kIsComplex<T> ? "heevd" : "syevd"));
+  fetch(t.gesdd, lapack, letter + "gesdd");
+  fetch(t.geev, lapack, letter + "geev");
+  fetch(t.gees, lapack, letter + "gees");
+  fetch(t.trsyl, lapack, letter + "trsyl");
   return t;
 }
 

@@ -150,4 +150,11 @@ void leave_session(const std::shared_ptr<Session>& session, bool keep) {
   if (spare.size() < 2) spare.push_back(session);
 }
 
+SuspendedSession::SuspendedSession() : session_(std::move(opened)) { current_session = nullptr; }
+
+SuspendedSession::~SuspendedSession() {
+  opened = std::move(session_);
+  current_session = opened.get();
+}
+
 }  // namespace tapegrad

@@ -94,4 +94,17 @@ std::shared_ptr<Session> enter_session(bool program = false);
 // `keep`: the tape stays readable through the handle; else its memory goes back to the thread.
 void leave_session(const std::shared_ptr<Session>& session, bool keep);
 
+// While it lives this thread has no open recording: code of the user that a sweep or a replay calls
+// must not append to the tape that is being walked.
+class SuspendedSession {
+ public:
+  SuspendedSession();
+  ~SuspendedSession();
+  SuspendedSession(const SuspendedSession&) = delete;
+  SuspendedSession& operator=(const SuspendedSession&) = delete;
+
+ private:
+  std::shared_ptr<Session> session_;
+};
+
 }  // namespace tapegrad

@@ -2,11 +2,13 @@
 // package. At import the inner loops of NumPy's ufuncs replace our kernels, so that values are
 // NumPy's.
 #include <cmath>
+#include <cstring>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 
 #include "convert.hpp"
+#include "ops/fft.hpp"
 #include "ops/kernels.hpp"
 #include "ops/sorting.hpp"
 #include "questions.hpp"
@@ -64,6 +66,34 @@ void adopt_sorts() {
   }
 }
 
+// The transforms of numpy.fft in double precision; ours stay where this NumPy has no such loops.
+void adopt_transforms() {
+  struct Known {
+    const char* name;
+    Transform transform;
+    char types[3];  // of the row, the factor, the result
+  };
+  constexpr char d = NPY_DOUBLE, z = NPY_CDOUBLE;
+  constexpr Known transforms[] = {{"fft", Transform::forward, {z, d, z}},
+                                  {"ifft", Transform::backward, {z, d, z}},
+                                  {"rfft_n_even", Transform::real_even, {d, d, z}},
+                                  {"rfft_n_odd", Transform::real_odd, {d, d, z}},
+                                  {"irfft", Transform::hermitian, {z, d, d}}};
+  const py::object module =
+      py::getattr(py::module_::import("numpy.fft"), "_pocketfft_umath", py::none());
+  for (const Known& known : transforms) {
+    const py::object object = py::getattr(module, known.name, py::none());
+    if (!PyObject_TypeCheck(object.ptr(), &PyUFunc_Type)) continue;
+    const auto* ufunc = reinterpret_cast<const PyUFuncObject*>(object.ptr());
+    if (ufunc->nargs != 3 || !ufunc->functions) continue;
+    for (int i = 0; i < ufunc->ntypes; ++i)
+      if (std::memcmp(ufunc->types + 3 * i, known.types, 3) == 0)
+        transform_loop(known.transform) = {
+            reinterpret_cast<Loop>(ufunc->functions[i]),
+            ufunc->data ? const_cast<void*>(ufunc->data[i]) : nullptr};
+  }
+}
+
 // Hands a protocol call on, argument for argument, to a function of tapegrad.functions.
 PyObject* hand_on(PyObject*& function, const char* name, PyObject* const* args, Py_ssize_t n,
                   PyObject* names) {
@@ -87,6 +117,7 @@ void register_ufuncs() {
     adopt(ufunc.ptr(), op);
   }
   adopt_sorts();
+  adopt_transforms();
   for (Op op : {Op::matmul, Op::conjugate})
     op_by_ufunc[py::object(numpy.attr(std::string(op_name(op)).c_str())).ptr()] = op;
 }
@@ -119,7 +150,9 @@ void settle_exponent(const Argument& number, Argument& exponent) {
   if (!integer && !exponent.variable) throw TypeFault("ldexp: the exponent must be an integer");
   const DType dtype = number.value.array.dtype();
   const DType to = is_differentiable(dtype) ? dtype : DType::f64;
-  if (!exponent.variable) e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
+  if (exponent.variable) return;
+  e = evaluate(Op::cast, {e}, std::array{static_cast<std::int64_t>(to)});
+  exponent.weak = false;  // it has the number's dtype now
 }
 
 // np.add.reduce and its like: reductions, along the first axis unless told otherwise. Null without

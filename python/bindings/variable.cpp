@@ -246,7 +246,8 @@ Operand record_in_program(Session& session, Op op, std::span<Argument> args,
 
 // As `apply`, in the recording of a program and with an active operand: results of any dtype are
 // recorded, and constants keep their values.
-Value apply_in_program(Session& session, Op op, std::span<Argument> in, Attrs attrs) {
+Value apply_in_program(Session& session, Op op, std::span<Argument> in, Attrs attrs,
+                       const Array* known) {
   if (std::optional<Value> found = apply_to_integers(op, in)) return *std::move(found);
   std::vector<Array> kept(in.size());
   std::vector<Watched*> constants(in.size());
@@ -260,7 +261,7 @@ Value apply_in_program(Session& session, Op op, std::span<Argument> in, Attrs at
   if (updates && in[0].value.active() && !session.tape.keeps_values())
     kept[0] = in[0].value.array = Array();
   try {
-    const Array out = evaluate(op, arrays, attrs);
+    const Array out = known ? *known : evaluate(op, arrays, attrs);
     return {record_in_program(session, op, in, kept, constants, attrs, out), out};
   } catch (const SingularMatrix&) {
     // The user may catch it and go on.
@@ -272,11 +273,11 @@ Value apply_in_program(Session& session, Op op, std::span<Argument> in, Attrs at
 
 }  // namespace
 
-Value apply(Op op, std::span<Argument> in, Attrs attrs) {
+Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
   bool active = false;
   for (auto& a : in) active = active || a.value.active();
   settle_weak(in, op == Op::where ? 1 : 0);
-  if (active && program_session()) return apply_in_program(*current_session, op, in, attrs);
+  if (active && program_session()) return apply_in_program(*current_session, op, in, attrs, known);
   std::array<Array, 4> few, few_kept;
   std::vector<Array> many, many_kept;
   std::span<Array> arrays(few.data(), std::min(in.size(), few.size()));
@@ -291,12 +292,13 @@ Value apply(Op op, std::span<Argument> in, Attrs attrs) {
   const bool updates = kind_of(op) == OpKind::structured && rules_of(op).update;
   for (std::size_t i = 0; i < in.size(); ++i) {
     Array& a = in[i].value.array;
-    if (active && !in[i].variable && a.ndim() > 0 && read >> i & 1) a = current_session->keep(a);
+    if (active && !in[i].variable && a.ndim() > 0 && reads_operand(read, i))
+      a = current_session->keep(a);
     if (active && !(updates && i == 0)) kept[i] = a;
     arrays[i] = std::move(a);
   }
   const Meta base = updates ? arrays[0].meta() : Meta{};
-  Array out = evaluate(op, arrays, attrs);
+  Array out = known ? *known : evaluate(op, arrays, attrs);
   if (!active || !is_differentiable(out.dtype())) return {kNoOperand, std::move(out)};
   Tape& tape = current_session->tape;
   std::array<Operand, 4> few_ids;
@@ -337,6 +339,8 @@ void set_python_error() {
     e.restore();
   } catch (const py::builtin_exception& e) {
     e.set_error();
+  } catch (const PythonFailure& e) {
+    e.error->restore();
   } catch (const Unsupported& e) {
     try {
       call_python("tapegrad.errors", "unsupported", py::make_tuple(e.what()));

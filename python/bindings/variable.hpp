@@ -67,10 +67,19 @@ bool argument_from(PyObject* o, Argument& argument);
 
 // Applies an op and records it if an operand is active; outside of programs only if the result can
 // have a derivative. The arguments are used up: an op that overwrites writes in place if the handle
-// is the only one.
-Value apply(Op op, std::span<Argument> in, Attrs attrs);
+// is the only one. `known`: the result, where it has been computed.
+Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known = nullptr);
 // Gives `v` (and what it views) a new value of the same shape and dtype.
 void assign(Variable* v, Value value);
+
+// An exception of a custom rule. It is an Error, so where a replay fails with it the function that
+// was recorded is asked itself, and raises it at the user's line, or catches it.
+struct PythonFailure : Error {
+  explicit PythonFailure(py::error_already_set&& e)
+      : Error("a custom rule raised an exception"),
+        error(std::make_shared<py::error_already_set>(std::move(e))) {}
+  std::shared_ptr<py::error_already_set> error;
+};
 
 // Runs f, turning C++ exceptions into Python's; null on error.
 template <class F>

@@ -106,7 +106,11 @@ PyObject* view_method(PyObject* self, PyObject* args) {
 PyObject* to_array(PyObject* self, PyObject*, PyObject*) {
   return guarded([&]() -> PyObject* {
     Variable* v = as_variable(self);
-    if (carries_derivative(v)) call_python("tapegrad.errors", "detached_array", py::make_tuple());
+    if (carries_derivative(v))
+      return call_python("tapegrad.errors", "detached_array",
+                         py::make_tuple(py::reinterpret_borrow<py::object>(self)))
+          .release()
+          .ptr();
     observe(v);
     return array_to_numpy(value_of(v).array, false);
   });

@@ -14,9 +14,33 @@ from tapegrad import functions as _functions  # noqa: F401
 from tapegrad import testing
 from tapegrad._core import Variable
 from tapegrad.draw import draw
-from tapegrad.errors import BranchError, DetachedError, RecordingError, UnsupportedError
-from tapegrad.program import Function, Program, backends, debug, function, record, set_threads, vmap
+from tapegrad.errors import (
+    BranchError,
+    DetachedError,
+    NonFiniteError,
+    RecordingError,
+    UnsupportedError,
+)
+from tapegrad.program import (
+    Function,
+    Program,
+    backends,
+    debug,
+    function,
+    record,
+    set_threads,
+    trace_report,
+    vmap,
+)
 from tapegrad.pytree import register_pytree
+from tapegrad.rules import (
+    CustomRule,
+    custom_rule,
+    differentiate_with,
+    from_sympy,
+    hook,
+    implement,
+)
 from tapegrad.transforms import (
     derivative,
     elementwise_grad,
@@ -36,50 +60,64 @@ from tapegrad.transforms import (
 
 if TYPE_CHECKING:
     from tapegrad import numpy as numpy
+    from tapegrad import ode as ode
+    from tapegrad import scipy as scipy
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BranchError",
+    "CustomRule",
     "DetachedError",
     "Function",
+    "NonFiniteError",
     "Program",
     "RecordingError",
     "UnsupportedError",
     "Variable",
     "backends",
+    "custom_rule",
     "debug",
     "derivative",
+    "differentiate_with",
     "draw",
     "elementwise_grad",
+    "from_sympy",
     "function",
     "gauss_newton_product",
     "grad",
     "hessian",
+    "hook",
     "hvp",
+    "implement",
     "jacfwd",
     "jacobian",
     "jacrev",
     "jvp",
     "linearize",
     "numpy",
+    "ode",
     "record",
     "register_pytree",
     "set_threads",
     "stop_gradient",
     "testing",
+    "trace_report",
     "value_and_grad",
     "vjp",
     "vmap",
 ]
 
 
+# Loaded when somebody asks for them; the last two need the library of that name.
+_ON_DEMAND = ("numpy", "ode", "scipy", "torch", "jax")
+
+
 def __getattr__(name: str) -> Any:
-    # The explicit namespace is loaded when somebody asks for it.
-    if name == "numpy":
+    if name in _ON_DEMAND:
         import importlib
 
-        return importlib.import_module("tapegrad.numpy")
+        return importlib.import_module(f"tapegrad.{name}")
     raise AttributeError(f"module 'tapegrad' has no attribute {name!r}")
 
 

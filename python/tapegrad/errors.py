@@ -1,19 +1,28 @@
 """The exceptions users meet, and the raising of them with the user's file and line.
 
 The extension calls `detached_float`, `detached_array`, `recording`, `unsupported` and `is_library`;
-the package's Python code `unsupported` and `detached`.
+the package's Python code `unsupported` and `detached`. What SciPy did with a recorded value is
+looked up on the stack, so that the message can name the function and what to call instead.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
-__all__ = ["BranchError", "DetachedError", "RecordingError", "UnsupportedError", "user_frame"]
+__all__ = [
+    "BranchError",
+    "DetachedError",
+    "NonFiniteError",
+    "RecordingError",
+    "UnsupportedError",
+    "user_frame",
+]
 
 
 class DetachedError(TypeError):
@@ -37,6 +46,18 @@ class BranchError(RuntimeError):
 
 class RecordingError(RuntimeError):
     """A Variable was used after its recording ended, in another recording or in another thread."""
+
+
+class NonFiniteError(FloatingPointError):
+    """Under `tg.debug()` a value or derivative was NaN or infinite.
+
+    The message has the op that made it, the user's file and line, and its operands; `culprit` is
+    the same as an object (`tg.Function.explain_nonfinite`), None where it could not be found.
+    """
+
+    def __init__(self, message: str, culprit: Any = None) -> None:
+        super().__init__(message)
+        self.culprit = culprit
 
 
 def user_frame() -> tuple[str, int]:
@@ -66,17 +87,29 @@ def unsupported(what: str, advice: str = "") -> NoReturn:
 
 
 def detached_float() -> NoReturn:
-    """Raise DetachedError for `float(x)`, `math.sin(x)` and the like."""
+    """Raise DetachedError for `float(x)`, `math.sin(x)`, `plain_array[0] = x` and the like."""
+    _refuse_scipy_function()
     detached(
-        "a recorded value was turned into a Python float (float(), math.*, a format), which would "
-        "lose its derivative",
-        "Use the value itself and np.* functions (np.sin for math.sin); where a constant is meant, "
-        "write float(tg.stop_gradient(x)).",
+        "a recorded value was turned into a Python float (float(), math.*, a format, a[i] = x of "
+        "a plain array), which would lose its derivative",
+        "Use the value itself and np.* functions (np.sin for math.sin); make arrays to be filled "
+        "with np.zeros_like(x) of a recorded x, or with zeros from `import tapegrad.numpy as np`; "
+        "where a constant is meant, write float(tg.stop_gradient(x)).",
     )
 
 
-def detached_array() -> NoReturn:
-    """Raise DetachedError for `np.asarray(x)`, `np.array([x, y])`, `plain_array[i] = x`."""
+def detached_array(x: object) -> np.ndarray[Any, Any]:
+    """Raise DetachedError for `np.asarray(x)`, `np.array([x, y])`, `plain_array[i] = x`.
+
+    Sparse matrices alone get an answer, when they ask whether the right operand of @ is an array:
+    an object, by which they know that it is not, and leave the product to Variable.
+    """
+    frame = sys._getframe(1)
+    if frame.f_code.co_name == "_matmul_dispatch" and _module(frame).startswith("scipy.sparse"):
+        answer = np.empty((), object)
+        answer[()] = x
+        return answer
+    _refuse_scipy_function()
     detached(
         "a recorded value was turned into a plain NumPy array (np.asarray, np.array, a[i] = x), "
         "which would lose its derivative",
@@ -84,6 +117,69 @@ def detached_array() -> NoReturn:
         "and the like from `import tapegrad.numpy as np` or np.zeros_like(x); where a constant is "
         "meant, write np.asarray(tg.stop_gradient(x)).",
     )
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _refuse_scipy_function() -> None:
+    """Raise DetachedError that names the function of SciPy which the user has called, if one is
+    running."""
+    called = _scipy_function()
+    if called is None:
+        return
+    package, name = called
+    detached(
+        f"{package}.{name} cannot take recorded values, which would lose their derivative",
+        f"Call tapegrad.{package}.{name}, which differentiates."
+        if _has_replacement(package, name)
+        else f"Write it in NumPy, or with functions of tapegrad.{package}; where a constant is "
+        "meant, pass tg.stop_gradient(x).",
+    )
+
+
+def _scipy_function() -> tuple[str, str] | None:
+    """Package and public name of the function of SciPy nearest to the user's code on the stack."""
+    found: tuple[str, str] | None = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_library(frame.f_code.co_filename):
+        if _module(frame).startswith("scipy."):
+            found = _public_name(frame) or found
+        frame = frame.f_back
+    return found
+
+
+def _public_name(frame: FrameType) -> tuple[str, str] | None:
+    """`scipy.linalg`, `expm`; of a distribution `scipy.stats`, `norm.pdf`."""
+    name = frame.f_code.co_name
+    module = _module(frame)
+    if module.startswith("scipy._lib"):  # a decorator, which has the function in its closure
+        for wrapped in map(frame.f_locals.get, ("f", "func", "fun")):
+            module = str(getattr(wrapped, "__module__", module))
+            name = str(getattr(wrapped, "__name__", name))
+    parts = module.split(".")
+    for length in range(len(parts), 1, -1):
+        package = ".".join(parts[:length])
+        if any(part.startswith("_") for part in parts[:length]) or package not in sys.modules:
+            continue
+        public = vars(sys.modules[package])
+        owner = getattr(frame.f_locals.get("self"), "name", None)
+        if isinstance(owner, str) and owner in public and not name.startswith("_"):
+            return package, f"{owner}.{name}"
+        if callable(public.get(name)):
+            return package, name
+    return None
+
+
+def _has_replacement(package: str, name: str) -> bool:
+    try:
+        ours = importlib.import_module(f"tapegrad.{package}")
+    except ImportError:
+        return False
+    first = name.split(".")[0]
+    own = getattr(ours, first, None)
+    return own is not None and own is not getattr(sys.modules[package], first, None)
 
 
 def recording(inside: bool) -> NoReturn:

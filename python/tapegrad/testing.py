@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tapegrad.pytree import Structure, flatten
+from tapegrad.remarks import remark
 from tapegrad.transforms import hvp, jvp, linearize, vjp
 
 __all__ = ["check_grads"]
@@ -21,6 +22,7 @@ Array = NDArray[Any]
 Function = Callable[..., Any]
 
 RATIO = 4.0  # between one step size and the next
+MOST_ELEMENTS = 100  # of an argument, among which the worst is looked for
 STEPS = 15  # from 1/4 of the argument's size down to 1e-9 of it
 
 
@@ -51,7 +53,8 @@ def check_grads(
         eps: the relative accuracy to which `f` is computed; by default that of its dtypes.
         rtol: the relative error that is let pass; by default 1e-6 (float32: 3e-4).
 
-    The message says which mode, order, input (its path in the pytree) and direction failed.
+    The message says which mode, order, input (its path in the pytree), direction and element
+    failed, and whether the function has a kink, a jump or the edge of its domain there.
 
     >>> import numpy as np, tapegrad as tg
     >>> tg.testing.check_grads(lambda x: np.sum(np.sin(x) ** 2), (np.arange(3.0),))
@@ -189,12 +192,42 @@ class _Check:
             checked = True
             for mode, value in given.items():
                 context = f"{mode} mode is wrong: {label}, {where}, along a {kind} direction"
-                self._compare(phi, value, estimate, weights.size, context)
+                wrong = self._wrong(phi, value, estimate, weights.size)
+                if wrong:
+                    element = self._element(f, k, weights, derivatives[mode])
+                    raise AssertionError(f"check_grads: {context}: {wrong}{element}{_said(phi)}")
         if not checked and np.size(self.point.leaves[k]):
             raise AssertionError(
                 f"check_grads: {label}, {where}: differences do not converge: the function is not "
                 "finite, not smooth or, if it is computed to lower accuracy, eps must be given"
+                f"{_said(phi)}"
             )
+
+    def _element(
+        self,
+        f: Function,
+        k: int,
+        weights: _Weights,
+        along: Callable[[list[Array | None]], float],
+    ) -> str:
+        """The element of leaf k with the largest error, as part of a message."""
+        x = np.asarray(self.point.leaves[k])
+        if not 1 < x.size <= MOST_ELEMENTS:
+            return ""
+        worst = 0.0
+        said = ""
+        for index in np.ndindex(x.shape):
+            v = np.zeros(x.shape)
+            v[index] = abs(x[index]) or 1.0
+            direction: list[Array | None] = [None] * len(self.point.leaves)
+            direction[k] = v
+            estimate = self._differences(self._along(f, direction, weights), weights.size)
+            if estimate is not None:
+                value, wanted = along(direction) / v[index], estimate.value / v[index]
+                if abs(value - wanted) > worst:
+                    worst = float(abs(value - wanted))
+                    said = f"; most at element {index}: {value:.6g} for {wanted:.6g}"
+        return said
 
     def _check_modes(self, given: dict[str, float], weights: _Weights, where: str) -> None:
         if len(given) < 2:
@@ -229,24 +262,19 @@ class _Check:
                 f"<u, H v> is {behind:.12g}"
             )
 
-    def _compare(
-        self,
-        phi: Callable[[float], float],
-        value: float,
-        estimate: _Estimate,
-        size: float,
-        context: str,
-    ) -> None:
+    def _wrong(
+        self, phi: Callable[[float], float], value: float, estimate: _Estimate, size: float
+    ) -> str:
+        """How a derivative differs from differences; empty if it does not."""
         scale = max(abs(value), abs(estimate.value))
         noise = self._noise(size, estimate.step)
         error = min(estimate.error, 1e-4 * scale + noise)
         if abs(value - estimate.value) <= self.rtol * scale + 10 * error + noise:
-            return
+            return ""
         falls = _remainder_order(phi, value, estimate.step)
-        raise AssertionError(
-            f"check_grads: {context}: the derivative is {value:.12g}, differences give "
-            f"{estimate.value:.12g} (± {estimate.error:.1g}); the Taylor remainder falls as "
-            f"h^{falls:.1f}, expected h^3"
+        return (
+            f"the derivative is {value:.12g}, differences give {estimate.value:.12g} "
+            f"(± {estimate.error:.1g}); the Taylor remainder falls as h^{falls:.1f}, expected h^3"
         )
 
     def _along(
@@ -356,6 +384,12 @@ def _remainder_order(phi: Callable[[float], float], value: float, step: float) -
     if not all(remainders):
         return float("inf")
     return float(np.log(remainders[0] / remainders[1]) / np.log(RATIO))
+
+
+def _said(phi: Callable[[float], float]) -> str:
+    """What is to be said about the function along a direction, as the end of a message."""
+    said = remark(phi)
+    return f"; {said}" if said else ""
 
 
 def _is_inexact(leaf: Any) -> bool:

@@ -169,3 +169,44 @@ def test_bad_calls():
 
 def test_order_zero_checks_nothing():
     check_grads(lambda x: wrong(x), (X,), order=0)
+
+
+RELU = lambda x: np.sum(np.where(x > 0.0, x, 0.0))
+AT_ZERO = np.array([1.0, 0.0, -2.0])
+
+
+def test_a_kink_is_said_to_be_one():
+    with pytest.raises(AssertionError, match=r"has a kink at the point: its slope is .* before"):
+        check_grads(RELU, (AT_ZERO,), order=1)
+    check_grads(RELU, (AT_ZERO + 0.1,))
+    check_grads(lambda x: np.sum(np.maximum(x, 0.0)), (AT_ZERO,), order=1)  # shares
+
+
+def test_the_edge_of_the_domain_and_jumps_are_said_to_be_so():
+    with np.errstate(all="ignore"):
+        with pytest.raises(AssertionError, match="edge of the domain"):
+            check_grads(lambda x: np.sum(x**1.5), (np.array([1.0, 0.0]),), order=1)
+        with pytest.raises(AssertionError, match="nan at the point itself"):
+            check_grads(lambda x: np.sum(np.log(x)), (np.array([1.0, -1.0]),), order=1)
+    with pytest.raises(AssertionError, match="jumps at the point"):
+        check_grads(lambda x: np.sum(np.where(x >= 0.0, 1.0 + x, x)), (AT_ZERO,), order=1)
+
+
+def test_the_element_is_named():
+    def f(x):
+        y = x.copy()
+        y[2] = wrong(x[2] ** 2, 0.5)
+        return np.sum(y)
+
+    with pytest.raises(AssertionError, match=r"most at element \(2,\)"):
+        check_grads(f, (X,))
+    with pytest.raises(AssertionError, match=r"by argument 0\['w'\].*most at element \(0, 1\)"):
+        check_grads(
+            lambda p: np.sum(p["w"][1]) + wrong(p["w"][0, 1], 0.1), ({"w": np.ones((2, 2))},), 1
+        )
+
+
+def test_what_is_smooth_has_no_remark():
+    with pytest.raises(AssertionError) as raised:
+        check_grads(lambda x: wrong(np.sum(np.sin(x)), 0.1), (X,))
+    assert "kink" not in str(raised.value) and "jumps" not in str(raised.value)

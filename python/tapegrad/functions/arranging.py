@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad import errors
 from tapegrad._core import apply
 from tapegrad.functions.indexing import in_bounds, integer_argument, moved, positions
 from tapegrad.functions.operands import (
     Array,
     Axis,
     as_dtype,
+    axes_of,
     axis_of,
     broadcast,
     deliver,
@@ -97,14 +97,19 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
 
 
 @implements(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", **axis: Any) -> Array:
+def trim_zeros(filt: Any, trim: str = "fb", axis: Axis = None) -> Array:
     x = operand(filt)
-    kept = np.flatnonzero(value_of(seen(x) != 0))
-    if x.ndim != 1 or axis:
-        errors.unsupported("trim_zeros of several dimensions or with axis= has no derivative rule")
-    low = kept[0] if kept.size and "f" in trim.lower() else 0
-    high = kept[-1] + 1 if kept.size and "b" in trim.lower() else x.size
-    return x[low:high] if kept.size else x[:0]
+    if trim.lower() not in ("fb", "bf", "f", "b"):
+        raise ValueError(f"unexpected character(s) in `trim`: {trim.lower()!r}")
+    filled = np.argwhere(value_of(seen(x) != 0))
+    cut = [slice(None)] * x.ndim
+    for k in axes_of(axis, x.ndim):
+        if len(filled) == 0:
+            cut[k] = slice(0, 0)
+            continue
+        low, high = int(filled[:, k].min()), int(filled[:, k].max()) + 1
+        cut[k] = slice(low if "f" in trim.lower() else None, high if "b" in trim.lower() else None)
+    return x[tuple(cut)]
 
 
 # Triangles and diagonals ------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""np.linalg: solve, inv, det, slogdet, cholesky and the norms. Called through the registry."""
+"""np.linalg: solve, inv, det, slogdet, cholesky and the norms. Called through the registry and by
+the other modules of linear algebra."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad import errors
 from tapegrad._core import apply
 from tapegrad.functions.operands import (
     Array,
@@ -30,13 +30,32 @@ from tapegrad.functions.reductions import sum as total
 from tapegrad.functions.registry import implements, on_values
 from tapegrad.functions.shapes import matrix_transpose
 
-__all__ = ["cholesky", "det", "inv", "matrix_norm", "norm", "slogdet", "solve", "vector_norm"]
+__all__ = [
+    "cholesky",
+    "det",
+    "hermitian_transpose",
+    "inv",
+    "matrix_norm",
+    "matrix_of",
+    "norm",
+    "singular_values",
+    "slogdet",
+    "solve",
+    "square",
+    "vector_norm",
+]
 
 
-def _square(a: Any, name: str) -> Array:
+def matrix_of(a: Any, name: str) -> Array:
+    """`a` as a stack of matrices of a differentiable dtype."""
     a = as_inexact(operand(a))
     if a.ndim < 2:
         raise np.linalg.LinAlgError(f"{name}: {a.ndim}-dimensional array given, at least 2 needed")
+    return a
+
+
+def square(a: Any, name: str) -> Array:
+    a = matrix_of(a, name)
     if a.shape[-1] != a.shape[-2]:
         raise np.linalg.LinAlgError(f"{name}: the last 2 axes of shape {a.shape} must be square")
     return a
@@ -44,7 +63,7 @@ def _square(a: Any, name: str) -> Array:
 
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Array:
-    a, b = _square(a, "solve"), as_inexact(operand(b))
+    a, b = square(a, "solve"), as_inexact(operand(b))
     # As in NumPy 2: only a 1-D b is a vector.
     if b.ndim == 1:
         return reshaped_last(apply("solve", (a, reshaped(b, (b.size, 1))), (0,)))
@@ -58,17 +77,17 @@ def reshaped_last(x: Array) -> Array:
 
 @implements(np.linalg.inv)
 def inv(a: Any) -> Array:
-    return apply("inv", (_square(a, "inv"),))
+    return apply("inv", (square(a, "inv"),))
 
 
 @implements(np.linalg.det)
 def det(a: Any) -> Array:
-    return apply("det", (_square(a, "det"),))
+    return apply("det", (square(a, "det"),))
 
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
-    a = _square(a, "slogdet")
+    a = square(a, "slogdet")
     logarithm = apply("logabsdet", (a,))
     if is_complex(a) or in_program(a):
         # sign = det / |det|, from a matrix scaled to |det| = 1 so that nothing overflows.
@@ -88,11 +107,18 @@ def _slogdet_result() -> Any:
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Array:
-    a = _square(a, "cholesky")
+    a = square(a, "cholesky")
     if not upper:
         return apply("cholesky", (a,))
-    lower = apply("cholesky", (np.conjugate(matrix_transpose(a)),))
-    return np.conjugate(matrix_transpose(lower))
+    return hermitian_transpose(apply("cholesky", (hermitian_transpose(a),)))
+
+
+def hermitian_transpose(a: Array) -> Array:
+    return np.conjugate(matrix_transpose(a))
+
+
+def singular_values(a: Array) -> Array:
+    return apply("singular_values", (a,))
 
 
 implements(np.linalg.matrix_rank)(on_values(np.linalg.matrix_rank))
@@ -163,14 +189,20 @@ def _vector_norm(x: Array, ord: Any, axis: int, keepdims: bool) -> Array:
     return where(seen(powers) == 0, 0.0, powers ** (1.0 / ord))
 
 
+def _spectral_norm(x: Array, ord: Any, row: int, column: int, keepdims: bool) -> Array:
+    """Largest, smallest or sum of the singular values; equal ones share as ties do."""
+    values = singular_values(np.moveaxis(x, (row, column), (-2, -1)))
+    result = total(values, -1) if ord == "nuc" else values[..., 0 if ord == 2 else -1]
+    if not keepdims:
+        return result
+    return reshaped(result, [1 if k in (row, column) else n for k, n in enumerate(x.shape)])
+
+
 def _matrix_norm(x: Array, ord: Any, row: int, column: int, keepdims: bool) -> Array:
     if ord in ("fro", "f"):
         return _euclidean(x, axes_of((row, column), x.ndim), keepdims)
     if ord in ("nuc", 2, -2):
-        errors.unsupported(
-            f"np.linalg.norm with ord={ord!r} of a matrix needs the singular value decomposition, "
-            "which has no derivative rule"
-        )
+        return _spectral_norm(x, ord, row, column, keepdims)
     if ord not in (1, -1, np.inf, -np.inf):
         raise ValueError("Invalid norm order for matrices.")
     along, across = (row, column) if ord in (1, -1) else (column, row)

@@ -18,6 +18,7 @@ from tapegrad.functions import (
     elementwise,
     products,
     reductions,
+    searching,
     shapes,
     sorting,
     ufunc_methods,
@@ -139,6 +140,18 @@ def array_namespace(self: Variable, *, api_version: str | None = None) -> Module
     return importlib.import_module("tapegrad.numpy")
 
 
+def device(self: Variable) -> str:
+    """Where the array API says that the memory is: recorded values are always in the host's."""
+    return "cpu"
+
+
+def to_device(self: Variable, device: str, /, *, stream: Any = None) -> Variable:
+    """The value itself; there is no device but "cpu", as for NumPy's arrays."""
+    if device != "cpu" or stream is not None:
+        raise ValueError(f"recorded values are on the device 'cpu' only, not on {device!r}")
+    return self
+
+
 def variable_repr(x: Variable) -> str:
     """`Variable(1.5)`, `Variable([1., 2.])`, with the dtype if it is not float64."""
     plain = peek(x)
@@ -170,6 +183,11 @@ def rounded(x: Variable, digits: int | None = None) -> Array:
     return np.round(value(x), digits) if digits is not None else round(float(value(x)))
 
 
+def truncated(x: Variable) -> int:
+    """`math.trunc(x)`, which is `int(x)`."""
+    return int(x)
+
+
 def deep_copy(x: Variable, memo: Any) -> Array:
     """`copy.deepcopy(x)`: the same recorded value under a name of its own."""
     return copy(x)
@@ -199,6 +217,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__format__": formatted,
     "__reversed__": reverse,
     "__round__": rounded,
+    "__trunc__": truncated,
     "__array_namespace__": array_namespace,
     "all": reductions.all,
     "any": reductions.any,
@@ -232,18 +251,31 @@ METHODS: dict[str, Callable[..., Any]] = {
     "repeat": arranging.repeat,
     "reshape": reshape,
     "round": elementwise.round,
-    "searchsorted": on_values(np.searchsorted),
+    "searchsorted": searching.searchsorted,
     "sort": sort,
     "squeeze": shapes.squeeze,
     "std": reductions.std,
     "sum": reductions.sum,
     "swapaxes": shapes.swapaxes,
     "take": arranging.take,
+    "to_device": to_device,
     "tolist": tolist,
     "trace": arranging.trace,
     "transpose": transpose,
     "var": reductions.var,
 }
+
+
+def dlpack(self: Variable, **options: Any) -> Any:
+    """The memory of a value without derivative, for another library."""
+    if self.active:
+        errors.detached(
+            "a recorded value was handed to another library (DLPack), which would lose its "
+            "derivative",
+            "Where a constant is meant, hand over tg.stop_gradient(x).",
+        )
+    return np.asarray(_core.value(self)).__dlpack__(**options)
+
 
 REFUSED = {
     "byteswap": "plain values are x.astype on stop_gradient(x)",
@@ -262,5 +294,7 @@ def attach() -> None:
     _core.attach(IMPLEMENTATIONS, METHODS)
     for name, advice in REFUSED.items():
         setattr(Variable, name, _leaves(name, advice))
-    for name, getter in {"mT": matrix_transpose, "flat": flat}.items():
+    for name, getter in {"mT": matrix_transpose, "flat": flat, "device": device}.items():
         setattr(Variable, name, property(getter))
+    setattr(Variable, "__dlpack__", dlpack)  # noqa: B010
+    setattr(Variable, "__dlpack_device__", lambda self: (1, 0))  # noqa: B010

@@ -82,6 +82,9 @@ def unique(
     **options: Any,
 ) -> Any:
     x = operand(ar)
+    asked = return_index or return_inverse or return_counts
+    if in_program(x) and axis is None and not asked and x.dtype.kind in "fib":
+        return _distinct(x, options.get("equal_nan", True))
     _, index, inverse, counts = np.unique(
         value_of(x),
         return_index=True,
@@ -94,6 +97,19 @@ def unique(
     extra = ((return_index, index), (return_inverse, inverse), (return_counts, counts))
     chosen = tuple(part for wanted, part in extra if wanted)
     return (values, *chosen) if chosen else values
+
+
+def _distinct(x: Array, equal_nan: bool) -> Array:
+    """The values of `np.unique` in a program, which guards which neighbours in order are equal, and
+    not the values: these may differ by rounding from replay to replay."""
+    ordered = sort(reshaped(x, (x.size,)), kind="stable")
+    if x.size < 2:
+        return ordered
+    before, after = seen(ordered)[:-1], seen(ordered)[1:]
+    differs = before != after
+    if equal_nan:
+        differs = differs & ((before == before) | (after == after))
+    return take(ordered, np.flatnonzero(np.append(True, value_of(differs))), 0)
 
 
 # In programs these guard which elements are zero, and nothing else.
@@ -117,8 +133,6 @@ def argwhere(a: Any) -> Any:
 for function in (
     np.argpartition,
     np.lexsort,
-    np.searchsorted,
-    np.digitize,
     np.isin,
     np.ix_,
     np.unravel_index,

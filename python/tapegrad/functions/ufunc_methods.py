@@ -32,7 +32,7 @@ from tapegrad.functions.operands import (
 from tapegrad.functions.registry import implements, plain
 from tapegrad.functions.ufuncs import ON_VALUES, call
 
-__all__ = ["METHODS", "cumprod"]
+__all__ = ["METHODS", "cumprod", "cumulative_prod"]
 
 REDUCTIONS: dict[str, Callable[..., Any]] = {
     "add": reductions.sum,
@@ -128,12 +128,13 @@ def _in_turn(name: str, lines: Array) -> Array:
 
 
 def accumulate(
-    ufunc: np.ufunc, array: Any, axis: int = 0, dtype: Any = None, out: Any = None
+    ufunc: np.ufunc, array: Any, axis: int | None = 0, dtype: Any = None, out: Any = None
 ) -> Array:
     name = ufunc.__name__
     x = operand(array)
     if x.ndim == 0:
         raise TypeError("cannot accumulate on a scalar")
+    axis = _only_axis(axis, x, "accumulate")
     if dtype is not None:
         x = as_dtype(x, dtype)
     axis = axis_of(axis, x.ndim)
@@ -146,6 +147,13 @@ def accumulate(
     else:
         result = _running(name, x, axis)
     return deliver(result, out, f"{name}.accumulate")
+
+
+def _only_axis(axis: int | None, x: Array, method: str) -> int:
+    """None stands for the axis of an array that has one."""
+    if axis is None and x.ndim > 1:
+        raise ValueError(f"{method} does not allow multiple axes")
+    return 0 if axis is None else axis
 
 
 def scan(name: str, x: Array, axis: int) -> Array:
@@ -171,10 +179,15 @@ def outer(ufunc: np.ufunc, a: Any, b: Any, **kwargs: Any) -> Any:
 
 
 def reduceat(
-    ufunc: np.ufunc, array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None
+    ufunc: np.ufunc,
+    array: Any,
+    indices: Any,
+    axis: int | None = 0,
+    dtype: Any = None,
+    out: Any = None,
 ) -> Array:
     x = operand(array)
-    axis = axis_of(axis, x.ndim)
+    axis = axis_of(_only_axis(axis, x, "reduceat"), x.ndim)
     n = x.shape[axis]
     starts = [int(i) for i in np.asarray(plain(indices))]
     for i in starts:
@@ -233,6 +246,31 @@ METHODS: dict[str, Callable[..., Any]] = {
     "reduceat": reduceat,
     "at": at,
 }
+
+
+@implements(getattr(np, "cumulative_prod", None))
+def cumulative_prod(
+    x: Any,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: Any = None,
+    out: Any = None,
+    include_initial: bool = False,
+) -> Array:
+    x = operand(x)
+    if axis is None:
+        if x.ndim > 1:
+            raise ValueError(
+                "axis must be specified in cumulative_prod for more than one dimension"
+            )
+        axis = 0
+    result = cumprod(x, axis, dtype)
+    if include_initial:
+        shape = list(x.shape)
+        shape[axis] = 1
+        result = joined([np.ones(shape, result.dtype), result], axis_of(axis, x.ndim))
+    return deliver(result, out, "cumulative_prod")
 
 
 @implements(np.cumprod)

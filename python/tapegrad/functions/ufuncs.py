@@ -33,6 +33,8 @@ TABLE = frozenset(op["name"] for op in ops() if op["kind"] in ("unary", "binary"
 CALLS: dict[str, Callable[..., Any]] = {}
 # The same for ufuncs of the table whose formulas are real, when an operand is complex.
 COMPLEX_CALLS: dict[str, Callable[..., Any]] = {}
+# What `tg.implement` has given to ufuncs that have none of these.
+REGISTERED: dict[np.ufunc, Callable[..., Any]] = {}
 # Evaluated on plain values: logical results, integers, derivatives that are zero everywhere.
 ON_VALUES = frozenset(
     "isnan isinf isfinite isnat signbit logical_and logical_or logical_xor logical_not "
@@ -55,11 +57,19 @@ def ufunc_fallback(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) ->
 
 
 def _ufunc_method(ufunc: np.ufunc, method: str, inputs: Any, kwargs: dict[str, Any]) -> Any:
+    if ufunc in REGISTERED and method == "__call__":
+        return REGISTERED[ufunc](*inputs, **kwargs)
     if method == "__call__":
         return ufunc_call(ufunc, inputs, **kwargs) if kwargs else plain_call(ufunc, inputs)
     from tapegrad.functions.ufunc_methods import METHODS
 
     return METHODS[method](ufunc, *inputs, **kwargs)
+
+
+def has_rule(ufunc: np.ufunc) -> bool:
+    """Whether recordings know the ufunc."""
+    name = ufunc.__name__
+    return ufunc in REGISTERED or name in TABLE or name in CALLS or name in ON_VALUES
 
 
 def plain_call(ufunc: np.ufunc, inputs: Sequence[Any]) -> Any:

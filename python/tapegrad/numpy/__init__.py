@@ -21,7 +21,9 @@ from typing import Any
 import numpy as _np
 from numpy import *  # noqa: F403
 
-from tapegrad.numpy import linalg as linalg
+# Not `from tapegrad.numpy import`, which would find the one of NumPy that is already here.
+import tapegrad.numpy.linalg as linalg  # noqa: F401
+import tapegrad.numpy.polynomial as polynomial  # noqa: F401
 from tapegrad.numpy.arrays import arange as arange
 from tapegrad.numpy.arrays import array as array
 from tapegrad.numpy.arrays import asanyarray as asanyarray
@@ -46,8 +48,16 @@ from tapegrad.numpy.arrays import vstack as vstack
 from tapegrad.numpy.arrays import zeros as zeros
 from tapegrad.numpy.joiners import c_ as c_
 from tapegrad.numpy.joiners import r_ as r_
+from tapegrad.numpy.sequences import taking_sequences
+from tapegrad.numpy.sorting import argsort as argsort
+from tapegrad.numpy.sorting import sort as sort
 
 concat = concatenate
+
+for _name, _function in taking_sequences(_np).items():
+    # What is imported above by name has its own way with sequences.
+    if globals().get(_name) is getattr(_np, _name):
+        globals()[_name] = _function
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,10 @@ from typing import Any
 import numpy as _np
 from numpy.linalg import *  # noqa: F403
 
+from tapegrad.numpy.sequences import taking_sequences
+
+globals().update(taking_sequences(_np.linalg))
+
 
 def __getattr__(name: str) -> Any:
     return getattr(_np.linalg, name)

@@ -15,6 +15,7 @@ import numpy as np
 from tapegrad import _core
 from tapegrad.errors import BranchError
 from tapegrad.program.axes import argument_axes, common_length, in_front, leaf_names
+from tapegrad.program.finite import check, is_finite
 from tapegrad.program.signature import Arguments, arguments_of
 from tapegrad.program.trace import BatchProgram, Failed, Request, Trace
 from tapegrad.program.traces import Traces
@@ -157,6 +158,7 @@ class Runner:
             if failed is None:
                 groups.append(Group(trace, rows, outputs, program.carries))
                 self.traces.note_hit(self.key, trace)
+                self._watch(trace, rows, outputs, program.carries)
                 continue
             if fresh and failed[0] >= 0:
                 raise self._inconsistent(trace, int(failed[0]))
@@ -166,6 +168,7 @@ class Runner:
                 parts = _picked(outputs, program.carries, good)
                 groups.append(Group(trace, every[good], parts, program.carries))
                 self.traces.note_hit(self.key, trace)
+                self._watch(trace, every[good], parts, program.carries)
             tried = [*tried, trace]
             for guard in np.unique(failed[~good]):
                 rest = every[failed == guard]
@@ -206,6 +209,20 @@ class Runner:
             return found, program, None
         failed = found.pop()
         return found, program, failed if np.any(failed >= 0) else None
+
+    def _watch(
+        self, trace: Trace, rows: np.ndarray | None, outputs: list[Any], carries: Sequence[bool]
+    ) -> None:
+        """Under `tg.debug()`: the first instance with a result that is not finite is computed by
+        itself, which raises."""
+        if not _core.full_checks() or is_finite(outputs):
+            return
+        for k, i in enumerate(range(self.batch.count) if rows is None else rows):
+            one = [v[k] if c else v for v, c in zip(outputs, carries, strict=False)]
+            if not is_finite(one):
+                arguments = self.arguments(int(i))
+                name = f"{self.traces.name}, instance {i}"
+                check(name, trace, self.request, arguments, arguments.dynamic)
 
     def _one_by_one(self, rows: np.ndarray | None) -> list[Group]:
         kind, wrt, _, _ = self.request

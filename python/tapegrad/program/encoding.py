@@ -24,6 +24,10 @@ DTYPES = {np.dtype(c).newbyteorder("<").str: np.dtype(c) for c in "?bBhHiIlLqQef
 NAMELESS = {c.__name__: c for c in (types.FunctionType, types.BuiltinFunctionType, type(None))}
 
 
+# What is stored by its name: the classes of such values. Custom rules are added to them.
+NAMED: list[type] = [type, types.FunctionType, types.BuiltinFunctionType, np.ufunc]
+
+
 class CannotStoreError(ValueError):
     """A value that has no form in a file."""
 
@@ -52,7 +56,7 @@ class _Encoder:
             self.tag(b"E")
             self._name(kind)
             self._text(value.name)
-        elif isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)):
+        elif isinstance(value, tuple(NAMED)):
             self.tag(b"C")
             self._name(value)
         else:
@@ -201,12 +205,12 @@ _WRITERS: dict[type, Callable[[_Encoder, Any, int], None]] = {
 def _name_of(value: Any) -> tuple[str, str]:
     name = getattr(value, "__qualname__", None) or value.__name__
     if isinstance(value, np.ufunc):
-        known = (m for m in ("numpy", "scipy.special") if _lookup(m, name) is value)
+        known = (m for m in ("numpy", "scipy.special") if lookup(m, name) is value)
         return next(known, "numpy"), name
     return str(getattr(value, "__module__", None) or "builtins"), str(name)
 
 
-def _lookup(module: str, name: str) -> Any:
+def lookup(module: str, name: str) -> Any:
     """What is called so in a module that has been imported; None if nothing is. Runs no code."""
     found: Any = sys.modules.get(module)
     if not isinstance(found, types.ModuleType):
@@ -308,9 +312,8 @@ class _Decoder:
         module, name = self._text(), self._text()
         found = self.given.get((module, name))
         if found is None:
-            found = _lookup(module, name)
-        allowed = (type, types.FunctionType, types.BuiltinFunctionType, np.ufunc)
-        if not isinstance(found, allowed):
+            found = lookup(module, name)
+        if not isinstance(found, tuple(NAMED)):
             raise ValueError(
                 f"it needs {module}.{name}, which has not been imported; import {module} before, "
                 f"or pass it: load(path, types=[{name.rpartition('.')[2]}])"

@@ -24,13 +24,15 @@ PASSES = {
     "adjoint": "the derivative, in reverse",
     "tangent": "the derivative, forward",
 }
+SAID = {**PASSES, "second": "the second derivative"}
 
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
     """The op that made the first NaN or infinity.
 
-    `kind`: "value", "adjoint" or "tangent". `index`: of the first such element of the result.
+    `kind`: "value", "adjoint", "tangent" or "second" (derivative). `index`: of the first such
+    element of the result.
     `operands`: for each what it is and its value, at that index where the op is elementwise.
     `reaches`: whether the NaN or infinity is found in the result; if not, it was masked on the way.
     """
@@ -48,7 +50,7 @@ class Culprit:
         at = f" at index {self.index}" if self.index else ""
         made = "is" if self.op in ("input", "constant") else "made"
         what = "an argument" if self.op == "input" else self.op
-        lines = [f"{what} {made} {short(self.value)}{at} in {PASSES[self.kind]}"]
+        lines = [f"{what} {made} {short(self.value)}{at} in {SAID[self.kind]}"]
         if self.file:
             code = linecache.getline(self.file, self.line).strip()
             lines.append(f"  {self.file}:{self.line}" + (f": {code}" if code else ""))
@@ -85,8 +87,8 @@ def explain(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Explana
     trace = f.traces.run(arguments, "value", ()).trace
     masked: list[Culprit] = []
     for kind in PASSES:
-        made = _recording(kind, trace, arguments)
-        found = _culprit(kind, arguments, *made) if made is not None else None
+        made = recording_of(kind, trace, arguments)
+        found = culprit_of(kind, arguments, *made) if made is not None else None
         if found is not None and found.reaches:
             return Explanation(found, masked)
         # What was masked in the value is computed again with its derivatives.
@@ -95,7 +97,7 @@ def explain(f: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Explana
     return Explanation(None, masked)
 
 
-def _recording(
+def recording_of(
     kind: str, trace: Trace, arguments: Arguments
 ) -> tuple[_core.Recording, list[Any]] | None:
     """What is computed and from which inputs; None if there is no such derivative."""
@@ -119,9 +121,10 @@ def _seed(meta: tuple[tuple[int, ...], Any]) -> Any:
     return np.linspace(0.75, 1.25, size + 2)[1:-1].reshape(shape).astype(dtype)
 
 
-def _culprit(
+def culprit_of(
     kind: str, arguments: Arguments, recording: _core.Recording, inputs: list[Any]
 ) -> Culprit | None:
+    """The origin of a NaN or infinity in a recording of this kind, None if all is finite."""
     found = recording.nonfinite(inputs)
     if found is None:
         return None

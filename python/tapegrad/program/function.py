@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import os
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,6 +42,7 @@ class Function(_core.FastCall):
         self.grad = _core.FastCall(self._grad)
         self.hvp = _core.FastCall(self._hvp)
         traces.on_change = self._forget
+        FUNCTIONS.add(self)
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         """The result of the function at these arguments."""
@@ -49,7 +51,7 @@ class Function(_core.FastCall):
             return f(*args, **kwargs) if f else inlined(self.traces, self.arguments, args, kwargs)
         arguments = self.arguments(args, kwargs)
         replay = self.traces.run(arguments, "value", ())
-        if replay.trace.is_number() and is_plain(arguments):
+        if replay.trace.is_number() and is_plain(arguments) and not _core.full_checks():
             self.enter(replay.trace.program("value"), replay.trace.captured, VALUE)
         return replay.trace.result.filled(replay.outputs)
 
@@ -81,7 +83,7 @@ class Function(_core.FastCall):
     def _hvp(self, x: Any, v: Any, /, *args: Any, **kwargs: Any) -> Any:
         """The Hessian by the first argument, times `v`."""
         found = second_order.hvp(self)(x, v, *args, **kwargs)
-        if not (args or kwargs or _core.recording()):
+        if not (args or kwargs or _core.recording() or _core.full_checks()):
             arguments = self.arguments((x,), {})
             trace = self.traces.first(arguments.key)
             if trace is not None and trace.has_gradient() and is_plain(arguments):
@@ -240,7 +242,7 @@ class Function(_core.FastCall):
         replay = self.traces.run_gradient(arguments, wrt, into)
         if replay is None:
             return None
-        if is_plain(arguments) and len(wrt) == 1:
+        if is_plain(arguments) and len(wrt) == 1 and not _core.full_checks():
             program, captured = replay.trace.program("gradient", wrt), replay.trace.captured
             if transform == "grad" and argnums == 0:
                 self.grad.enter(program, captured, GRADIENT)
@@ -256,6 +258,16 @@ class Function(_core.FastCall):
 
     def _calls(self) -> tuple[_core.FastCall, ...]:
         return self.value_and_grad, self.grad, self.hvp
+
+
+# All there are, for `forget_fast_calls`.
+FUNCTIONS: weakref.WeakSet[Function] = weakref.WeakSet()
+
+
+def forget_fast_calls() -> None:
+    """Lead the next call of every function through Python."""
+    for f in list(FUNCTIONS):
+        f._forget()
 
 
 # Forms of the result of a FastCall.

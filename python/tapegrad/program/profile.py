@@ -47,7 +47,7 @@ class Profile:
 
     def __str__(self) -> str:
         times = "run" if self.repeats == 1 else f"fastest of {self.repeats} runs"
-        lines = [f"{self.kind}: {_time(self.total)} in {len(self.steps)} steps, {times} each"]
+        lines = [f"{self.kind}: {time_text(self.total)} in {len(self.steps)} steps, {times} each"]
         for head, rows in (("op", self.by_op), ("line", self.by_line), ("step", self.steps)):
             lines += ["", *_table(head, rows, self.total)]
         return "\n".join(lines)
@@ -120,14 +120,15 @@ def _table(head: str, rows: Sequence[Row], total: float) -> list[str]:
     for row in shown:
         share = row.seconds / total if total else 0.0
         text = row.name if len(row.name) <= 80 else row.name[:77] + "..."
-        lines.append(f"{_time(row.seconds):>10}  {share:6.1%}  {row.nodes:6d}  {text}")
+        lines.append(f"{time_text(row.seconds):>10}  {share:6.1%}  {row.nodes:6d}  {text}")
     if len(rows) > len(shown):
         rest = sum(row.seconds for row in rows) - sum(row.seconds for row in shown)
-        lines.append(f"{_time(rest):>10}  and {len(rows) - len(shown)} more")
+        lines.append(f"{time_text(rest):>10}  and {len(rows) - len(shown)} more")
     return lines
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
+    """`1.5 ms` and the like."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"

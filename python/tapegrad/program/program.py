@@ -3,8 +3,7 @@ may change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tapegrad import _core
@@ -44,6 +43,24 @@ class Program(Function):
         if "params" in kwargs:
             return (*args, kwargs.pop("params"))
         return (*args, self.example.params())
+
+    def to_sympy(self, names: Sequence[str] | None = None) -> Any:
+        """The result as expressions of SymPy, arrays of them for arrays.
+
+        `names` are those of the arguments; by default `x`, or `x0`, `x1`, ... if there are several.
+        The numbers of an array `x` are the symbols `x_0`, `x_1`, ..., `x_0_1` and so on. Only for a
+        program with one way through its branches; the expression holds where the guards do.
+
+        Raises `tg.UnsupportedError` for an op without a counterpart, ImportError without SymPy.
+
+        >>> import numpy as np, tapegrad as tg, pytest
+        >>> sympy = pytest.importorskip("sympy")
+        >>> tg.record(lambda x: x[0] ** 2 * np.sin(x[1]), np.ones(2)).to_sympy()
+        x_0**2*sin(x_1)
+        """
+        from tapegrad.rules.symbolic import program_expressions
+
+        return program_expressions(self, names)
 
     def completed(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], in_axes: Any
@@ -116,26 +133,6 @@ def backends() -> list[str]:
     True
     """
     return ["serial", "openmp"] if _core.has_openmp() else ["serial"]
-
-
-@contextmanager
-def debug() -> Iterator[None]:
-    """Full checks in a `with` block: replays compare every element of captured arrays.
-
-    By default arrays above 2 KiB are compared by a sample, which can miss a write to one element.
-    Arrays above 256 KiB are compared by a larger sample here too.
-
-    >>> import tapegrad as tg
-    >>> with tg.debug():
-    ...     tg.function(lambda x: x * x)(3.0)
-    9.0
-    """
-    before = _core.full_checks()
-    _core.set_full_checks(True)
-    try:
-        yield
-    finally:
-        _core.set_full_checks(before)
 
 
 def set_threads(count: int) -> None:

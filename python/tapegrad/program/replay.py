@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tapegrad.program.finite import watch
 from tapegrad.program.signature import owned_by
-from tapegrad.program.trace import Failed
+from tapegrad.program.trace import Failed, Request
 from tapegrad.transforms.inputs import Argnums, Inputs, Slot
 from tapegrad.transforms.recording import Run
 
@@ -93,6 +94,8 @@ class Replay(Run):
         found: list[Any] | Failed
         found = self._trace.run(kind, self._wrt, inputs, of=of, directions=directions)
         assert not isinstance(found, Failed), "the trace held for these arguments"
+        request = Request(kind, self._wrt, of, directions)
+        watch(self.f.traces.name, self._trace, request, self._arguments, inputs, found)  # type: ignore[attr-defined]
         return found
 
 

@@ -80,9 +80,8 @@ def to_bytes(f: Function) -> tuple[bytes, list[Any]]:
             if trace.is_stale():
                 continue
             result = trace.result
-            described.append(
-                (_storable(key), result.structure, result.leaves, result.computed, trace.without)
-            )
+            parts = (result.structure, result.leaves, result.computed, trace.without)
+            described.append((_storable(key), *parts, *_rules_of(f, trace.recording)))
             recordings.append(trace.recording.to_bytes())
     if not described:
         raise ValueError(f"{f.traces.name} has not been called yet: it has no program to save")
@@ -91,6 +90,18 @@ def to_bytes(f: Function) -> tuple[bytes, list[Any]]:
     except CannotStoreError as error:
         raise ValueError(f"{f.traces.name} cannot be saved: {error}") from None
     return _joined([head, *recordings]), named
+
+
+def _rules_of(f: Function, recording: _core.Recording) -> list[tuple[Any, ...]]:
+    """The custom rules of a recording, by name; nothing if it has none."""
+    if not recording.rules:
+        return []
+    from tapegrad.rules.describing import described
+
+    try:
+        return [tuple(map(described, recording.rules))]
+    except CannotStoreError as error:
+        raise ValueError(f"{f.traces.name} cannot be saved: {error}") from None
 
 
 def _state_of(f: Function) -> dict[str, Any]:
@@ -188,7 +199,8 @@ def _restored(state: Any, recordings: Sequence[bytes]) -> Function:
     traces = Traces(None, state["name"], state["on_branch"], state["limit"], without)
     _check(len(state["traces"]) == len(recordings), "its recordings")
     for (key, *parts), data in zip(state["traces"], recordings, strict=True):
-        trace = _trace(parts, _core.Recording.from_bytes(data))
+        *parts, rules = (*parts, ()) if len(parts) == 4 else parts
+        trace = _trace(parts, _core.Recording.from_bytes(data, _nodes(rules)))
         _check(_has_inputs(key, trace.recording), "a signature")
         traces.by_key.setdefault(key, []).append(trace)
     stand_in = _StandIn(state["name"], state["doc"])
@@ -215,6 +227,14 @@ class _StandIn:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"{self.__name__} came from a file, which holds programs and no function")
+
+
+def _nodes(rules: Sequence[Any]) -> list[Any]:
+    if not rules:
+        return []
+    from tapegrad.rules.describing import restored
+
+    return [restored(rule) for rule in rules]
 
 
 def _trace(parts: Sequence[Any], recording: _core.Recording) -> Trace:

@@ -45,6 +45,8 @@ def arguments_of(
     for k, leaf in enumerate(leaves):
         owner = owners[k]
         if owner not in static:
+            if hasattr(leaf, "__dlpack__") and not isinstance(leaf, (ndarray, Variable)):
+                leaf = np.from_dlpack(leaf)  # an array of another library
             if owner in differentiated:
                 leaf = _as_float(leaf)
             part = _dynamic_part(leaf)
@@ -53,7 +55,7 @@ def arguments_of(
                 dynamic.append(leaf)
                 places.append(k)
                 continue
-        parts.append(_static_part(leaf))
+        parts.append(static_part(leaf))
     return Arguments((shape_of(structure), tuple(parts)), dynamic, leaves, places, structure)
 
 
@@ -88,7 +90,7 @@ class ByIdentity:
         return id(self.value)
 
 
-def _static_part(leaf: Any) -> Hashable:
+def static_part(leaf: Any) -> Hashable:
     try:
         hash(leaf)
     except TypeError:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from tapegrad.errors import BranchError
+from tapegrad.program.finite import watch
 from tapegrad.program.signature import Arguments
-from tapegrad.program.trace import Failed, Trace, record_trace
+from tapegrad.program.trace import Failed, Request, Trace, record_trace
 
 POLICIES = ("rerecord", "raise", "warn")
 
@@ -73,6 +74,7 @@ class Traces:
             found = trace.run(kind, wrt, inputs, out, threads)
             if not isinstance(found, Failed):
                 self.note_hit(arguments.key, trace)
+                watch(self.name, trace, Request(kind, wrt), arguments, inputs, found)
                 return Replay(trace, found)
             failed = (trace, found)
             trace = self.next(arguments.key, tried, trace, found.guard)
@@ -87,6 +89,7 @@ class Traces:
                 f"{file}:{line} goes another way; its condition depends on rounding, or on "
                 "something other than the arguments"
             )
+        watch(self.name, trace, Request(kind, wrt), arguments, inputs, found)
         return Replay(trace, found)
 
     def run_gradient(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from tapegrad import _core
 from tapegrad.program.trace import KINDS, Request, Trace
-from tapegrad.program.traces import Traces
 
 if TYPE_CHECKING:
     from tapegrad.draw.drawing import Drawing
+    from tapegrad.program.traces import Traces
 
 EVERY_PASS = ("fold", "share", "identities")  # those that change the nodes
 

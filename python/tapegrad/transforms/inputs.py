@@ -206,6 +206,8 @@ def _converted(leaf: Any) -> tuple[Any, str]:
         return _converted_array(leaf)
     if isinstance(leaf, Variable):
         return None, f"a recorded array of {leaf.dtype}, expected numbers"
+    if hasattr(leaf, "__dlpack__"):
+        return _converted_array(np.from_dlpack(leaf))
     name = type(leaf).__name__
     advice = "pass np.asarray(x) of it" if hasattr(leaf, "__array__") else "see tg.register_pytree"
     if isinstance(leaf, (str, bytes)):

@@ -8,6 +8,7 @@
 
 #include "functions.hpp"
 #include "ops/op.hpp"
+#include "ops/polynomial_rule.hpp"
 #include "ops/rules.hpp"
 
 namespace tapegrad::testing {
@@ -48,6 +49,11 @@ inline std::vector<StructuredCase> structured_cases() {
   const auto c128 = static_cast<std::int64_t>(DType::c128);
   const Array m34 = drawn({3, 4});
   const Array z23 = drawn({2, 3}, DType::c128);
+  static const CustomRule::Handle rule = square_times();
+  // 3 by 3 with entries at (0, 0), (0, 2), (1, 1), (2, 2), the diagonal away from zero
+  const Array pattern = indices({3, 3, 4, 0, 2, 3, 4, 0, 2, 1, 2});
+  const Array shifted = drawn({1, 4});
+  for (std::int64_t i = 0; i < 4; ++i) shifted.at<double>(i) += 3;
   return {
       {"where", Op::where, {alternating({3, 4}), m34, drawn({4}, DType::f64, 2)}, {}},
       {"where_complex", Op::where, {alternating({3}), z23, drawn({2, 1})}, {}},
@@ -81,14 +87,37 @@ inline std::vector<StructuredCase> structured_cases() {
       {"matmul", Op::matmul, {m34, drawn({4, 2})}, {}},
       {"matmul_vectors", Op::matmul, {drawn({4}), drawn({4}, DType::f64, 2)}, {}},
       {"matmul_stacked", Op::matmul, {drawn({2, 3, 4}), drawn({4})}, {}},
+      {"fft", Op::fft, {drawn({3, 8}, DType::c128)}, {1, 0}},
+      {"fft_backward", Op::fft, {drawn({7, 2}, DType::c128)}, {0, 1}},
+      {"rfft", Op::rfft, {drawn({2, 6})}, {1}},
+      {"rfft_odd", Op::rfft, {drawn({5, 2})}, {0}},
+      {"irfft", Op::irfft, {drawn({2, 4}, DType::c128)}, {1, 6}},
+      {"irfft_odd", Op::irfft, {drawn({3, 2}, DType::c128)}, {0, 5}},
+      {"allpole", Op::allpole, {drawn({3, 5}), drawn({2}, DType::f64, 2)}, {0}},
+      {"allpole_reverse", Op::allpole, {drawn({4}), drawn({2, 6}, DType::f64, 2)}, {1}},
       {"matmul_complex", Op::matmul, {z23, drawn({3, 2}, DType::c128, 2)}, {}},
+      {"custom", Op::custom, {drawn({3}), drawn({3}, DType::f64, 2)}, {rule->id(), f64, 3}},
+      {"sparse_matmul",
+       Op::sparse_matmul,
+       {drawn({1, 4}), drawn({3, 2}, DType::f64, 2), pattern},
+       {0, 3}},
+      {"sparse_matmul_transposed",
+       Op::sparse_matmul,
+       {drawn({1, 4}), drawn({3, 2}, DType::f64, 2), pattern},
+       {1, 3}},
+      {"sparse_sample",
+       Op::sparse_sample,
+       {drawn({3, 2}), drawn({3, 2}, DType::f64, 2), pattern},
+       {4}},
+      {"sparse_solve", Op::sparse_solve, {shifted, drawn({3, 2}, DType::f64, 2), pattern}, {0, 3}},
   };
 }
 
 // Ops whose values need LAPACK, which only Python brings: its tests judge them.
 inline bool needs_lapack(Op wanted) {
   const auto is_linalg = [wanted](Op op, std::string_view family) {
-    return op == wanted && (family == "linalg" || family == "determinants");
+    return op == wanted && (family == "linalg" || family == "determinants" || family == "eigen" ||
+                            family == "decompositions" || family == "matrix_functions");
   };
   bool found = false;
 #define STRUCTURED(name, arity, family) found = found || is_linalg(Op::name, #family);

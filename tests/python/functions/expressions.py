@@ -11,6 +11,8 @@ import numpy as np
 from scipy import special
 
 import tapegrad as tg
+import tapegrad.numpy
+import tapegrad.scipy.special
 
 RNG = np.random.default_rng(7)
 
@@ -53,7 +55,10 @@ CONSTANTS: dict[str, Any] = {
     "np": np,
     "special": special,
     "tg": tg,
+    "tnp": tapegrad.numpy,
+    "tspecial": tapegrad.scipy.special,
     "MASK": np.array([[True, False, True, True], [False, True, True, False], [True] * 4]),
+    "N": np.where(np.eye(3, 4, 1), np.nan, 0.0),
     "ROW": np.array([True, False, True, True]),
     "I": np.array([2, 0, 2]),
     "J": np.array([[0, 2], [1, 1]]),

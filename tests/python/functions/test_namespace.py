@@ -88,6 +88,41 @@ def test_r_with_a_directive(key):
     assert np.array_equal(value, np.r_[key, X, X])
 
 
+SEQUENCES = {
+    "sum": lambda np, x: np.sum([x[0], x[1] ** 2, 3.0]),
+    "sum of products": lambda np, x: np.sum([v * k for k, v in enumerate(x)]),
+    "mean": lambda np, x: np.mean([[x[0], 1.0], [2.0, x[1]]], axis=0),
+    "max": lambda np, x: np.max([x[0], x[1], 0.0]),
+    "dot": lambda np, x: np.dot([x[0], x[1]], [x[2], 2.0]),
+    "prod": lambda np, x: np.prod((x[0], x[1])),
+    "cumsum": lambda np, x: np.cumsum([x[0], x[1]]),
+    "norm": lambda np, x: np.linalg.norm([x[0], x[1]]),
+    "solve": lambda np, x: np.linalg.solve([[x[0], 1.0], [2.0, x[1]]], [1.0, x[2]]),
+    "median": lambda np, x: np.median([x[0], 0.5, x[1]]),
+    "transpose": lambda np, x: np.transpose([[x[0], 2.0 * x[1]]]),
+    "argmax": lambda np, x: x[np.argmax([x[0], x[1]])],
+    "sort": lambda np, x: np.sort([x[0], x[1], 0.5]),
+    "interp": lambda np, x: np.interp(0.4, [0.0, 1.0], [x[0], x[1]]),
+    "trapezoid": lambda np, x: np.trapezoid([x[0], x[1]]),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_functions_of_sequences(name):
+    f = SEQUENCES[name]
+    value, _ = tg.vjp(lambda x: f(tnp, x), X)
+    np.testing.assert_allclose(value, f(np, X), rtol=1e-14)
+    tg.testing.check_grads(lambda x: f(tnp, x), (X,))
+    np.testing.assert_allclose(tg.function(lambda x: f(tnp, x))(X), f(np, X), rtol=1e-14)
+
+
+def test_functions_that_detach_still_do():
+    with pytest.raises(tg.DetachedError):
+        tg.grad(lambda x: tnp.sum(np.zeros(1) + float(x[0])))(X)
+    with pytest.raises(tg.DetachedError):
+        tg.grad(lambda x: tnp.sum(np.asarray(x)))(X)
+
+
 def test_ragged():
     with pytest.raises(ValueError, match="different shapes"):
         tg.grad(lambda x: tnp.sum(tnp.array([[x[0]], [x[1], x[2]]])))(X)

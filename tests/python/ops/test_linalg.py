@@ -178,13 +178,44 @@ def test_singular_matrices_raise_as_in_numpy():
     assert _core.apply("det", (zeros[0],)) == 0
 
 
+def det_expanded(a):
+    """det by the first row: a polynomial, so complex steps and differences are exact."""
+    n = a.shape[-1]
+    if n == 0:
+        return a.dtype.type(1)
+    minors = (np.delete(np.delete(a, 0, 0), j, 1) for j in range(n))
+    return sum((-1) ** j * a[0, j] * det_expanded(m) for j, m in enumerate(minors))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_second_derivative_of_det_at_singular_matrices(n, dtype):
+    for rank in range(n + 1):
+        a = sample((n, rank), dtype) @ sample((rank, n), dtype)
+        e, t = sample((n, n), dtype), sample((n, n), dtype)
+        # The coefficient of s t of a polynomial in both, by points on the unit circle.
+        roots = np.exp(2j * np.pi * np.arange(n + 1) / (n + 1))
+        mixed = np.mean([[det_expanded(a + s * e + r * t) / (s * r) for r in roots] for s in roots])
+        found = np.sum(_core.apply("cofactor_derivative", (a, e)) * t)
+        np.testing.assert_allclose(found, mixed, rtol=1e-10, atol=1e-10)
+        with recording() as tape:
+            seed = np.ones((), dtype)
+            *_, (product,) = Recorded(tape, "det", [a]).second_order(seed, [e])
+            np.testing.assert_allclose(np.sum(product * t), mixed, rtol=1e-10, atol=1e-10)
+
+
 def test_derivatives_that_do_not_exist_at_singular_matrices():
     a = np.diag([1.0, 2.0, 0.0])
-    with recording() as tape:
-        with pytest.raises(np.linalg.LinAlgError, match="Singular matrix"):
-            Recorded(tape, "logabsdet", [a]).adjoint(1.0)
-        with pytest.raises(np.linalg.LinAlgError, match="no second derivative"):
-            Recorded(tape, "det", [a]).second_order(1.0, [np.eye(3)])
+    with (
+        recording() as tape,
+        pytest.raises(np.linalg.LinAlgError, match="Singular matrix"),
+    ):
+        Recorded(tape, "logabsdet", [a]).adjoint(1.0)
+    with (
+        recording() as tape,
+        pytest.raises(np.linalg.LinAlgError, match="no third derivative"),
+    ):
+        Recorded(tape, "cofactor", [a]).second_order(np.eye(3), [np.eye(3)])
 
 
 @pytest.mark.parametrize(

@@ -70,4 +70,8 @@ SAMPLES = {
     "det": [((positive(3),), ()), ((np.stack([positive(2), positive(2)]),), ())],
     "cofactor": [((positive(3),), ())],
     "logabsdet": [((positive(3),), ())],
+    "fft": [((real(3) + 1j * real(3),), (0, 0)), ((real(2, 4) + 1j * real(2, 4),), (0, 1))],
+    "rfft": [((real(5),), (0,)), ((real(4, 2),), (0,))],
+    "allpole": [((real(5), real(2)), (0,)), ((real(3, 4), real(1)), (1,))],
+    "irfft": [((real(3) + 1j * real(3),), (0, 5)), ((real(2, 3) + 1j * real(2, 3),), (1, 4))],
 }

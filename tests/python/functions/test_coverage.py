@@ -1,0 +1,51 @@
+"""The registry drives the tests: no function with a rule is without one."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[3] / "tools"
+
+
+@pytest.fixture(scope="module")
+def registry():
+    sys.path.insert(0, str(TOOLS))
+    try:
+        yield importlib.import_module("coverage_registry")
+    finally:
+        sys.path.remove(str(TOOLS))
+
+
+def test_every_registered_function_is_tested(registry):
+    missing = registry.untested(registry.entries(), registry.tested())
+    assert not missing, (
+        "these functions have a rule and no test: add an expression that calls each to a list in "
+        f"tests/python/functions/test_*.py (see expressions.py): {', '.join(missing)}"
+    )
+
+
+def test_the_registry_is_read_in_full(registry):
+    names = {entry.name: entry.kind for entry in registry.entries()}
+    assert names["numpy.sum"] == names["numpy.linalg.solve"] == "function"
+    assert names["numpy.sin"] == names["scipy.special.erf"] == "op"
+    assert names["numpy.argmax"] == names["numpy.less"] == "zero"
+    assert names["numpy.shape"] == "structure"
+    assert names["tapegrad.scipy.special.logsumexp"] == "function"
+
+
+def test_a_function_without_a_test_is_found(registry):
+    entry = registry.Entry("numpy.busday_count", object(), "function")
+    assert registry.untested([entry], registry.tested()) == ["numpy.busday_count"]
+
+
+def test_what_is_wanted_and_missing_is_known(registry):
+    entries = registry.entries()
+    assert registry.is_covered("numpy.linalg.solve", entries)
+    assert registry.is_covered("numpy.acos", entries)
+    assert registry.is_covered("numpy.r_", entries)
+    assert registry.is_covered("scipy.special.logsumexp", entries)
+    assert not registry.is_covered("numpy.busday_count", entries)
