@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from functions.expressions import check_derivatives, check_value
+from numpy import linalg as la
 
 import tapegrad as tg
 from tapegrad.scipy import linalg
 from tapegrad.testing import check_grads
 
 RNG = np.random.default_rng(11)
-la = np.linalg
 
 
 def drawn(*shape, dtype=float):
@@ -120,6 +121,29 @@ def test_values_derivatives_and_programs(name):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11)
             assert np.asarray(a).dtype == np.asarray(b).dtype
     check_grads(f, (x,), order=2)
+
+
+EXPRESSIONS = [
+    "np.linalg.eigh(h + h.T)",
+    "np.linalg.eigvalsh(h + h.T)",
+    "np.linalg.eig(h)",
+    "np.linalg.eigvals(h)",
+    "np.linalg.svd(y, full_matrices=False)",
+    "np.linalg.svdvals(k)",
+    "np.linalg.qr(k)",
+    "np.linalg.pinv(r)",
+    "np.linalg.lstsq(r, v)[:2]",
+    "np.linalg.cond(k)",
+    "np.linalg.tensorsolve(m, u)",
+    "np.linalg.tensorinv(m, ind=1)",
+    "np.linalg.matrix_norm(k, ord='nuc')",
+]
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_expressions(expression):
+    check_value(expression, rtol=1e-11)
+    check_derivatives(expression)
 
 
 @pytest.mark.parametrize("name", ["eigvalsh", "eigh", "svd", "qr", "pinv", "eigvals", "cond"])

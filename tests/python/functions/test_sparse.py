@@ -100,6 +100,29 @@ def test_gradient_by_stored_values_is_that_of_the_dense_matrix_on_the_pattern():
     np.testing.assert_allclose(tg.grad(solved)(a.data), dense[a.row, a.col], rtol=1e-10)
 
 
+def test_constructors_agree():
+    a = sp.coo_array(SQUARE.T)
+    triplets, rows = (a.row, a.col), sp.csr_array(a)
+    for make, arguments in [
+        (sparse.coo_array, triplets),
+        (sparse.coo_matrix, triplets),
+        (sparse.csr_array, (rows.indices, rows.indptr)),
+        (sparse.csr_matrix, (rows.indices, rows.indptr)),
+        (sparse.csc_array, (SQUARE.indices, SQUARE.indptr)),
+        (sparse.csc_matrix, (SQUARE.indices, SQUARE.indptr)),
+    ]:
+        transposed = make in (sparse.csc_array, sparse.csc_matrix)
+        values = a.data if arguments is triplets else (SQUARE if transposed else rows).data
+        dense = SQUARE.toarray() if transposed else a.toarray()
+
+        def product(values, make=make, arguments=arguments):
+            given = (values, arguments) if arguments is triplets else (values, *arguments)
+            return make(given, shape=(5, 5)) @ Z
+
+        np.testing.assert_allclose(tg.vjp(product, values)[0], dense @ Z, rtol=1e-12)
+        assert sp.issparse(make(dense))
+
+
 def test_pivoting_and_large_systems():
     """A random matrix with a zero diagonal needs pivots; a grid fills in."""
     a = sp.random_array((60, 60), density=0.1, rng=RNG).tolil()
@@ -136,7 +159,8 @@ def test_errors():
     with pytest.raises(tg.DetachedError, match=r"Call tapegrad\.scipy\.sparse\.linalg\.spsolve"):
         tg.grad(lambda b: np.sum(reference.spsolve(SQUARE, b)))(Z)
     with pytest.raises(tg.UnsupportedError, match="sparse right-hand side"):
-        spsolve(SQUARE, SQUARE)
+        tg.grad(lambda d: spsolve(sparse.coo_array((d, ([0], [0]))), SQUARE[:1, :1]))(np.ones(1))
+    assert sp.issparse(spsolve(SQUARE, SQUARE))  # SciPy's
     for bad in ([2, 2, 1, 0, 1, 1, 5], [2, 2], [2, 2, 1, 0, 2, 1, 0]):
         with pytest.raises(ValueError, match="pattern"):
             apply("sparse_matmul", (np.ones((1, 1)), np.ones((2, 1)), np.array(bad)), (0, 2))

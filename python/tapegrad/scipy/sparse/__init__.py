@@ -18,7 +18,8 @@ from typing import Any
 import scipy.sparse as _sparse
 from scipy.sparse import *  # noqa: F403
 
-from tapegrad.functions.sparse import RecordedSparse, compressed, is_recorded
+from tapegrad.functions import sparse as _recorded
+from tapegrad.functions.sparse import RecordedSparse
 from tapegrad.scipy.sparse import linalg as linalg
 
 __all__ = [
@@ -37,8 +38,8 @@ def _constructor(name: str, by_rows: bool) -> Any:
     plain = getattr(_sparse, name)
 
     def construct(arg1: Any, shape: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if is_recorded(arg1):
-            return compressed(arg1, shape, by_rows)
+        if _recorded.is_recorded(arg1):
+            return _recorded.compressed(arg1, shape, by_rows)
         return plain(arg1, shape, *args, **kwargs)
 
     construct.__name__ = construct.__qualname__ = name
