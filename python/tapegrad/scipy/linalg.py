@@ -14,7 +14,11 @@ from typing import Any
 import scipy.linalg as _linalg
 from scipy.linalg import *  # noqa: F403
 
-from tapegrad.functions.scipy_linalg import *  # noqa: F403
+from tapegrad.functions import scipy_linalg as _recorded
+from tapegrad.scipy._dispatch import for_recorded
+
+for _name in _recorded.__all__:
+    globals()[_name] = for_recorded(getattr(_linalg, _name), getattr(_recorded, _name))
 
 
 def __getattr__(name: str) -> Any:

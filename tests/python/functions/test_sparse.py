@@ -159,7 +159,8 @@ def test_errors():
     with pytest.raises(tg.DetachedError, match=r"Call tapegrad\.scipy\.sparse\.linalg\.spsolve"):
         tg.grad(lambda b: np.sum(reference.spsolve(SQUARE, b)))(Z)
     with pytest.raises(tg.UnsupportedError, match="sparse right-hand side"):
-        spsolve(SQUARE, SQUARE)
+        tg.grad(lambda d: spsolve(sparse.coo_array((d, ([0], [0]))), SQUARE[:1, :1]))(np.ones(1))
+    assert sp.issparse(spsolve(SQUARE, SQUARE))  # SciPy's
     for bad in ([2, 2, 1, 0, 1, 1, 5], [2, 2], [2, 2, 1, 0, 2, 1, 0]):
         with pytest.raises(ValueError, match="pattern"):
             apply("sparse_matmul", (np.ones((1, 1)), np.ones((2, 1)), np.array(bad)), (0, 2))

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import scipy.sparse.linalg as _linalg
 from scipy.sparse.linalg import *  # noqa: F403
 
+from tapegrad.functions import sparse as _sparse
+from tapegrad.functions.operands import has_variable
 from tapegrad.functions.sparse import Factorised
-from tapegrad.functions.sparse import spsolve as spsolve
 
 __all__ = ["factorized", "splu", "spsolve"]
+
+
+@functools.wraps(_sparse.spsolve)
+def spsolve(A: Any, b: Any, permc_spec: Any = None, use_umfpack: bool = True) -> Any:
+    if has_variable(b) or isinstance(A, _sparse.RecordedSparse):
+        return _sparse.spsolve(A, b)
+    return _linalg.spsolve(A, b, permc_spec, use_umfpack)
 
 
 def splu(A: Any, *args: Any, **options: Any) -> Factorised:
