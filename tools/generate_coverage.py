@@ -16,6 +16,7 @@ from typing import Any
 
 import coverage_registry as registry
 import numpy as np
+import scipy.sparse as sp
 from coverage_names import wanted
 from coverage_registry import OPS, ROOT, Entry, Tested
 
@@ -193,6 +194,8 @@ WRITERS: dict[str, Callable[[Any, Any], Any]] = {
     "numpy.fill_diagonal": lambda y, x: np.fill_diagonal(np.reshape(y, (3, 1)), x[1] * x[2]),
 }
 
+MATRIX = sp.csc_array(np.diag([2.0, 3.0, 4.0]))
+PLACES = np.arange(3)
 # Functions and classes that take functions, or give objects: what is asked of them, at an array of
 # three numbers.
 SAMPLES: dict[str, Callable[[Any, Any], Any]] = {
@@ -208,6 +211,15 @@ SAMPLES: dict[str, Callable[[Any, Any], Any]] = {
     "tapegrad.scipy.interpolate.PchipInterpolator": lambda f, x: f(np.arange(3.0), x)(0.7),
     "tapegrad.scipy.interpolate.PPoly": lambda f, x: f(np.reshape(x, (3, 1)), [0.0, 1.0])(0.7),
     "tapegrad.scipy.interpolate.interp1d": lambda f, x: f(np.arange(3.0), x)(0.7),
+    "tapegrad.scipy.interpolate.BSpline": lambda f, x: f(np.arange(6.0), x, 2)(2.3),
+    "tapegrad.scipy.interpolate.make_interp_spline": lambda f, x: f(np.arange(3.0), x, 2)(0.7),
+    "tapegrad.scipy.sparse.linalg.factorized": lambda f, x: f(MATRIX)(x),
+    "tapegrad.scipy.sparse.linalg.splu": lambda f, x: f(MATRIX).solve(x),
+    "tapegrad.scipy.sparse.linalg.spsolve": lambda f, x: f(MATRIX, x),
+    **{
+        f"tapegrad.scipy.sparse.{kind}": lambda f, x: f((x, (PLACES, PLACES)), shape=(3, 3)) @ x
+        for kind in "coo_array coo_matrix csc_array csc_matrix csr_array csr_matrix".split()
+    },
 }
 
 

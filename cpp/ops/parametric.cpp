@@ -1,6 +1,8 @@
 // Rules of functions of several parameters: elementwise like the table's, but with up to four
 // operands, and with attributes that say how often the function is differentiated in a parameter.
 // No attributes: not at all. Values are SciPy's where it has a loop of the op's name.
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "base/iterate.hpp"
@@ -83,8 +85,15 @@ struct Parametric {
                                   .lanes = Lanes::aligned};
 };
 
+// As of the table's functions: programs hand constants on as literals, and all-literal terms fold.
 Term call(Op op, std::initializer_list<Term> in, std::initializer_list<std::int64_t> orders = {}) {
-  return in.begin()->algebra->apply(op, in, Attrs(orders.begin(), orders.size()));
+  const Attrs attrs(orders.begin(), orders.size());
+  for (const Term& t : in)
+    if (t.algebra) return t.algebra->apply(op, in, attrs);
+  std::array<Array, 4> numbers;
+  std::transform(in.begin(), in.end(), numbers.begin(),
+                 [](const Term& t) { return Array::full(DType::f64, {}, t.literal); });
+  return Term(evaluate(op, std::span(numbers.data(), in.size()), attrs).at<double>(0));
 }
 
 [[noreturn]] void refuse(Op op, const char* argument) {

@@ -67,8 +67,7 @@ void Tape::keep_needed(NodeId id, std::span<const Array> in, const Array& out) {
     const Operand o = operand(n, i);
     if (is_constant(o) || nodes_[o].op == Op::constant) continue;
     const unsigned needs = needs_of(n.op, i);
-    const int last = arity_of(n.op) < 0 ? count : std::min(count, 3);
-    for (int j = 0; needs != 0 && j < last; ++j)
+    for (int j = 0; needs != 0 && j < count; ++j)
       if (reads_operand(needs, static_cast<std::size_t>(j))) keep(operand(n, j), in[j]);
     if (needs & kNeedsOut) keep(id, out);
   }

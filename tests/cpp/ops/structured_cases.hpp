@@ -33,6 +33,12 @@ inline Array drawn(const Dims& shape, DType dtype = DType::f64, std::uint64_t se
   }
   return a;
 }
+// Between 0.2 and 0.8 + more: in the domain of the functions of several parameters.
+inline Array positive(const Dims& shape, double more = 0) {
+  const Array a = drawn(shape);
+  for (std::int64_t i = 0; i < a.size(); ++i) a.at<double>(i) = 0.5 + 0.3 * a.at<double>(i) + more;
+  return a;
+}
 inline Array indices(const std::vector<std::int64_t>& values) {
   const Array a = Array::empty(DType::i64, {static_cast<std::int64_t>(values.size())});
   std::copy(values.begin(), values.end(), a.ptr<std::int64_t>());
@@ -110,16 +116,27 @@ inline std::vector<StructuredCase> structured_cases() {
        {drawn({3, 2}), drawn({3, 2}, DType::f64, 2), pattern},
        {4}},
       {"sparse_solve", Op::sparse_solve, {shifted, drawn({3, 2}, DType::f64, 2), pattern}, {0, 3}},
+      {"gammainc", Op::gammainc, {positive({3}), positive({2, 3})}, {}},
+      {"gammainc_in_a", Op::gammainc, {positive({3}), positive({3})}, {1}},
+      {"gammaincc", Op::gammaincc, {positive({3}), positive({})}, {}},
+      {"betainc", Op::betainc, {positive({3}), positive({2, 1}), positive({3})}, {}},
+      {"betainc_in_a_and_b", Op::betainc, {positive({3}), positive({3}), positive({3})}, {1, 1}},
+      {"betaincc", Op::betaincc, {positive({}), positive({2}), positive({})}, {}},
+      {"beta_density", Op::beta_density, {positive({3}), positive({}), positive({2, 3})}, {}},
+      {"betaln", Op::betaln, {positive({3}), positive({2, 3})}, {}},
+      {"beta", Op::beta, {positive({3}), positive({2, 3})}, {}},
+      {"polygamma_difference", Op::polygamma_difference, {positive({3}), positive({2, 3})}, {1}},
+      {"zeta", Op::zeta, {positive({3}, 1), positive({2, 3})}, {1}},
   };
 }
 
-// Ops whose values need LAPACK, which only Python brings: its tests judge them.
-inline bool needs_lapack(Op wanted) {
+// Ops whose values need LAPACK or SciPy's loops, which only Python brings: its tests judge them.
+inline bool needs_python(Op wanted) {
   const auto is_linalg = [wanted](Op op, std::string_view family) {
     return op == wanted && (family == "linalg" || family == "determinants" || family == "eigen" ||
                             family == "decompositions" || family == "matrix_functions");
   };
-  bool found = false;
+  bool found = wanted == Op::hyp1f1 || wanted == Op::hyp2f1;
 #define STRUCTURED(name, arity, family) found = found || is_linalg(Op::name, #family);
 #include "ops/structured.def"
   return found;

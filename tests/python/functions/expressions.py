@@ -13,6 +13,7 @@ from scipy import special
 import tapegrad as tg
 import tapegrad.numpy
 import tapegrad.scipy.special
+import tapegrad.stats
 
 RNG = np.random.default_rng(7)
 
@@ -57,6 +58,7 @@ CONSTANTS: dict[str, Any] = {
     "tg": tg,
     "tnp": tapegrad.numpy,
     "tspecial": tapegrad.scipy.special,
+    "stats": tapegrad.stats,
     "MASK": np.array([[True, False, True, True], [False, True, True, False], [True] * 4]),
     "N": np.where(np.eye(3, 4, 1), np.nan, 0.0),
     "ROW": np.array([True, False, True, True]),

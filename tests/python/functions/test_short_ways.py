@@ -387,7 +387,6 @@ np.iscomplexobj(x)
 np.count_nonzero(x, axis=0)
 np.allclose(x, y, atol=9.0)
 np.array_equal(v, w)
-np.searchsorted(np.arange(4.0), v)
 np.nonzero(x > 0.0)
 """.strip().splitlines()
 
@@ -583,8 +582,8 @@ def test_ended_recordings_are_refused():
 
 
 def test_functions_without_rule_say_so():
-    with pytest.raises(tg.UnsupportedError, match=r"numpy\.linalg\.eigvals has no derivative rule"):
-        tg.grad(lambda x: np.sum(np.linalg.eigvals(x)))(np.eye(2))
+    with pytest.raises(tg.UnsupportedError, match=r"numpy\.packbits has no derivative rule"):
+        tg.grad(lambda x: np.sum(np.packbits(x)))(np.ones(8))
 
 
 def test_methods_have_signatures():

@@ -3,6 +3,8 @@ table has not make the tests fail."""
 
 import numpy as np
 
+from tapegrad.functions.sparse import pattern_of
+
 RNG = np.random.default_rng(7)
 
 
@@ -19,10 +21,17 @@ def between(low, high, *shape):
     return RNG.uniform(low, high, shape)
 
 
+def spread(n):
+    """A matrix with real eigenvalues that lie apart."""
+    return np.diag(3.0 * np.arange(1, n + 1)) + 0.3 * real(n, n)
+
+
 def whole(*values):
     return np.array(values, np.int64)
 
 
+# Of a 3 by 3 matrix with entries at (0, 0), (0, 2), (1, 1) and (2, 2).
+PATTERN = pattern_of((3, 3), whole(0, 0, 1, 2), whole(0, 2, 1, 2))
 SAMPLES = {
     "where": [((real(3) > 0, real(2, 3), real(3)), ()), ((real() > 0, real(), real()), ())],
     "cast": [((real(2, 3),), (1,)), ((real(),), (2,)), ((real(3),), (3,))],
@@ -74,6 +83,27 @@ SAMPLES = {
     "det": [((positive(3),), ()), ((np.stack([positive(2), positive(2)]),), ())],
     "cofactor": [((positive(3),), ())],
     "logabsdet": [((positive(3),), ())],
+    "cofactor_derivative": [((positive(3), real(3, 3)), ())],
+    "eigh": [((positive(3),), ()), ((positive(2),), (1,))],
+    "eigvalsh": [((positive(3),), ()), ((positive(2),), (1,))],
+    "eig": [((spread(3),), ())],
+    "eigvals": [((spread(3),), ())],
+    "over_gaps": [((real(3, 3), between(1, 2, 1, 3).cumsum(1)), (gap,)) for gap in (-1, 0, 1)],
+    "eigen_adjoint": [((real(1, 3), real(3, 3), between(1, 2, 1, 3).cumsum(1)), ())],
+    "average_repeated": [((real(1, 3), np.array([[2.0, 2.0, 5.0]])), ())],
+    "qr": [((real(4, 3),), ()), ((real(3, 3),), (1,))],
+    "svd": [((real(4, 3),), ()), ((real(2, 3),), ())],
+    "singular_values": [((real(2, 3),), ())],
+    "pinv": [((real(2, 3), np.full((1, 1), 1e-12)), ())],
+    "lu": [((positive(3),), ())],
+    "lu_pivots": [((positive(3),), ())],
+    "sylvester": [((positive(3), positive(2), real(3, 2)), ())],
+    "sqrtm": [((positive(3),), ())],
+    "expm": [((real(3, 3),), ())],
+    "logm": [((positive(3),), ())],
+    "sparse_matmul": [((real(1, 4), real(3, 2), PATTERN), (0, 3))],
+    "sparse_sample": [((real(3, 2), real(3, 2), PATTERN), (4,))],
+    "sparse_solve": [((between(2, 3, 1, 4), real(3, 2), PATTERN), (0, 3))],
     "fft": [((real(3) + 1j * real(3),), (0, 0)), ((real(2, 4) + 1j * real(2, 4),), (0, 1))],
     "rfft": [((real(5),), (0,)), ((real(4, 2),), (0,))],
     "allpole": [((real(5), real(2)), (0,)), ((real(3, 4), real(1)), (1,))],
