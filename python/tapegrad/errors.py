@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -159,25 +160,31 @@ def _scipy_function() -> tuple[str, str] | None:
 
 
 def _public_name(frame: FrameType) -> tuple[str, str] | None:
-    """`scipy.linalg`, `expm`; of a distribution `scipy.stats`, `norm.pdf`."""
-    name = frame.f_code.co_name
-    module = _module(frame)
-    if module.startswith("scipy._lib"):  # a decorator, which has the function in its closure
-        for wrapped in map(frame.f_locals.get, ("f", "func", "fun")):
-            module = str(getattr(wrapped, "__module__", module))
-            name = str(getattr(wrapped, "__name__", name))
-    parts = module.split(".")
-    for length in range(len(parts), 1, -1):
-        package = ".".join(parts[:length])
-        if any(part.startswith("_") for part in parts[:length]) or package not in sys.modules:
-            continue
-        public = vars(sys.modules[package])
-        owner = getattr(frame.f_locals.get("self"), "name", None)
-        if isinstance(owner, str) and owner in public and not name.startswith("_"):
-            return package, f"{owner}.{name}"
-        if callable(public.get(name)):
-            return package, name
+    """`scipy.linalg`, `expm`; of distributions `scipy.stats`, `norm.pdf`; of objects the class."""
+    for module, name in _names(frame):
+        parts = module.split(".")
+        for length in range(len(parts), 1, -1):
+            package = ".".join(parts[:length])
+            if any(part.startswith("_") for part in parts[:length]) or package not in sys.modules:
+                continue
+            public = vars(sys.modules[package])
+            owner = getattr(frame.f_locals.get("self"), "name", None)
+            if isinstance(owner, str) and owner in public and not name.startswith("_"):
+                return package, f"{owner}.{name}"
+            if callable(public.get(name)):
+                return package, name
     return None
+
+
+def _names(frame: FrameType) -> Iterator[tuple[str, str]]:
+    """Module and name of what runs: the function, the one that it decorates, the class of self."""
+    yield _module(frame), frame.f_code.co_name
+    for wrapped in map(frame.f_locals.get, ("f", "func", "fun")):
+        if callable(wrapped):
+            yield str(getattr(wrapped, "__module__", "")), str(getattr(wrapped, "__name__", ""))
+    if "self" in frame.f_locals:
+        kind = type(frame.f_locals["self"])
+        yield kind.__module__, kind.__name__
 
 
 def _has_replacement(package: str, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.interpolate
 import scipy.linalg as reference
 import scipy.special
 import scipy.stats
@@ -176,6 +177,12 @@ def test_lu_pivots_are_looked_at_by_programs():
         (lambda x: reference.solve(x, V), "scipy.linalg.solve", "Call tapegrad.scipy.linalg.solve"),
         (lambda x: reference.cosm(x), "scipy.linalg.cosm", "with functions of tapegrad.scipy"),
         (lambda x: scipy.special.logsumexp(x), "scipy.special.logsumexp", "Call tapegrad.scipy"),
+        (lambda x: scipy.special.spherical_jn(1, x), "special.spherical_jn", "tapegrad.scipy"),
+        (
+            lambda x: scipy.interpolate.CubicSpline(np.arange(3.0), x)(0.5),
+            "scipy.interpolate.CubicSpline",
+            "Call tapegrad.scipy.interpolate.CubicSpline",
+        ),
         (lambda x: scipy.stats.zscore(x), "scipy.stats.zscore", "tapegrad.scipy.stats"),
         (lambda x: scipy.stats.norm.pdf(x), "scipy.stats.norm.pdf", "tapegrad.scipy.stats"),
     ],
