@@ -1,7 +1,7 @@
 // qr, svd, singular values, pinv, lu: values from LAPACK, rules that hold for every rank that they
 // can hold for. Results of several factors are packed one after the other.
 #include "ops/columns.hpp"
-#include "ops/eigen.hpp"
+#include "ops/gaps.hpp"
 #include "ops/linalg.hpp"
 #include "ops/packed.hpp"
 

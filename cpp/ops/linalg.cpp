@@ -6,6 +6,19 @@
 
 namespace tapegrad {
 
+Dims broadcast_batch(std::span<const Meta> in) {
+  Dims batch = leading_axes(in[0].shape, 2);
+  for (const Meta& m : in.subspan(1)) broadcast_into(batch, leading_axes(m.shape, 2));
+  return batch;
+}
+
+void require_matrices(const char* op, std::span<const Meta> in) {
+  for (const Meta& m : in) {
+    matrix_dtype(op, m.dtype);
+    require(m.shape.size() >= 2, std::string(op) + ": matrices have at least two axes");
+  }
+}
+
 void require_square(const char* op, const Meta& a) {
   const Dims& s = a.shape;
   matrix_dtype(op, a.dtype);
