@@ -61,17 +61,22 @@ void adopt_loop(PyUFuncObject* ufunc, Op op, DType dtype, int typenum) {
   }
 }
 
-bool adopt(PyObject* object, Op op) {
+// Whether the object is a ufunc of the op's kind.
+bool is_like(PyObject* object, Op op) {
   if (!PyObject_TypeCheck(object, &PyUFunc_Type)) return false;
+  const auto* ufunc = reinterpret_cast<PyUFuncObject*>(object);
+  return ufunc->nin == arity_of(op) && ufunc->nout == 1;
+}
+
+void adopt(PyObject* object, Op op) {
+  if (!is_like(object, op)) return;
   auto* ufunc = reinterpret_cast<PyUFuncObject*>(object);
-  if (ufunc->nin != arity_of(op) || ufunc->nout != 1) return false;
   if (kernel(op, DType::f64).value) adopt_loop(ufunc, op, DType::f64, NPY_DOUBLE);
   if (kernel(op, DType::f32).value) adopt_loop(ufunc, op, DType::f32, NPY_FLOAT);
   if (kernel(op, DType::c128).value) adopt_loop(ufunc, op, DType::c128, NPY_CDOUBLE);
   if (kernel(op, DType::b8).value) adopt_loop(ufunc, op, DType::b8, NPY_BOOL);
   if (kernel(op, DType::i64).value) adopt_loop(ufunc, op, DType::i64, NPY_INT64);
   op_by_ufunc[object] = op;
-  return true;
 }
 
 // Sorts rows as NumPy does, ties included.
@@ -177,8 +182,11 @@ std::optional<Op> op_of_ufunc(PyObject* ufunc) {
   const auto name = py::reinterpret_borrow<py::object>(ufunc).attr("__name__").cast<std::string>();
   for (int i = 0; is_elementwise(static_cast<Op>(i)); ++i)
     if (op_name(static_cast<Op>(i)) == name) {
+      // A loop is taken where the table says so: SciPy's expn, for one, warns from within.
       borrow_from_scipy(static_cast<Op>(i));
-      if (adopt(ufunc, static_cast<Op>(i))) return static_cast<Op>(i);
+      if (!is_like(ufunc, static_cast<Op>(i))) continue;
+      Py_INCREF(ufunc);  // the key stays valid
+      return op_by_ufunc[ufunc] = static_cast<Op>(i);
     }
   Py_INCREF(ufunc);  // the key stays valid
   return op_by_ufunc[ufunc] = std::nullopt;
