@@ -177,12 +177,13 @@ def _public_name(frame: FrameType) -> tuple[str, str] | None:
 
 
 def _names(frame: FrameType) -> Iterator[tuple[str, str]]:
-    """Module and name of what runs: the function, the one that it decorates, the class of self."""
+    """Module and name of what runs: the function, the one that it decorates, the class of self,
+    but for sparse matrices, of which only some methods refuse."""
     yield _module(frame), frame.f_code.co_name
     for wrapped in map(frame.f_locals.get, ("f", "func", "fun")):
         if callable(wrapped):
             yield str(getattr(wrapped, "__module__", "")), str(getattr(wrapped, "__name__", ""))
-    if "self" in frame.f_locals:
+    if "self" in frame.f_locals and not _module(frame).startswith("scipy.sparse."):
         kind = type(frame.f_locals["self"])
         yield kind.__module__, kind.__name__
 
