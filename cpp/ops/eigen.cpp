@@ -94,8 +94,9 @@ Term as_line(Term row) {
   return reshape(row, line);
 }
 Term as_row(Term line) {
-  const Dims shape = line.algebra->meta(line).shape;
-  return reshape(line, with_matrix(leading_axes(shape, 1), 1, shape.back()));
+  Dims row = line.algebra->meta(line).shape;
+  row.insert(row.size() - 1, 1);
+  return reshape(line, row);
 }
 
 Term eigvalsh_tangent(Rule& rule) {

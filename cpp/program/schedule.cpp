@@ -13,7 +13,7 @@ namespace {
 
 // More values would not fit the first-level cache, where each may take a tile; of short arrays it
 // takes but some lines.
-constexpr std::size_t kGroupNodes = 96, kShortGroupNodes = 192;
+constexpr std::size_t kGroupNodes = 96, kShortGroupNodes = 384;
 constexpr std::int64_t kShort = 32;  // elements
 
 class Scheduler {
