@@ -2,25 +2,11 @@
 #include <pybind11/stl.h>
 
 #include "backends/parts.hpp"
-#include "base/copy.hpp"
 #include "convert.hpp"
 #include "program_type.hpp"
 
 namespace tapegrad {
 namespace {
-
-Array input_array(py::handle o, Meta m, bool mapped, std::int64_t count) {
-  if (mapped) m.shape[0] = count;
-  Array a;
-  bool weak;
-  if (!number_from(o.ptr(), a, weak)) a = array_from(o.ptr(), "an input");
-  if (!(a.shape() == m.shape))
-    throw Error("an input has shape " + a.shape().str() + ", the program was recorded for " +
-                m.shape.str());
-  if (a.dtype() != m.dtype)
-    a = evaluate(Op::cast, {a}, std::array{static_cast<std::int64_t>(m.dtype)});
-  return contiguous(a);
-}
 
 // Bytes of one of the `lanes` instances in an array of this shape; 0 if it is shared.
 std::int64_t instance_bytes(const Meta& m, bool carried, std::int64_t lanes) {
@@ -40,7 +26,9 @@ py::object run_batch(const Executable& program, const py::sequence& inputs,
   std::vector<Array> arrays;
   std::vector<Instances> in, out;
   for (std::size_t k = 0; k < plan.inputs.size(); ++k) {
-    arrays.push_back(input_array(inputs[k], plan.inputs[k], mapped[k], count));
+    Meta m = plan.inputs[k];
+    if (mapped[k]) m.shape[0] = count;
+    arrays.push_back(input_array(inputs[k], m));
     in.push_back({arrays[k].data(), instance_bytes(plan.inputs[k], mapped[k], lanes)});
   }
   py::list results;

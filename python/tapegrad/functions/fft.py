@@ -162,28 +162,24 @@ def _over_axes(
     return x
 
 
-@implements(np.fft.fftn)
-def fftn(
-    a: Any,
-    s: Lengths = None,
-    axes: Sequence[int] | None = None,
-    norm: str | None = None,
-    out: Any = None,
-) -> Array:
-    x = operand(a)
-    return deliver(_over_axes(x, _plan(x, s, axes), fft, norm), out, "fftn")
+def _complex_over_axes(one: Callable[..., Array], name: str) -> Callable[..., Array]:
+    """The complex transform over several axes made of `one` over each."""
+
+    def transform(
+        a: Any,
+        s: Lengths = None,
+        axes: Sequence[int] | None = None,
+        norm: str | None = None,
+        out: Any = None,
+    ) -> Array:
+        x = operand(a)
+        return deliver(_over_axes(x, _plan(x, s, axes), one, norm), out, name)
+
+    return transform
 
 
-@implements(np.fft.ifftn)
-def ifftn(
-    a: Any,
-    s: Lengths = None,
-    axes: Sequence[int] | None = None,
-    norm: str | None = None,
-    out: Any = None,
-) -> Array:
-    x = operand(a)
-    return deliver(_over_axes(x, _plan(x, s, axes), ifft, norm), out, "ifftn")
+fftn = implements(np.fft.fftn)(_complex_over_axes(fft, "fftn"))
+ifftn = implements(np.fft.ifftn)(_complex_over_axes(ifft, "ifftn"))
 
 
 @implements(np.fft.rfftn)

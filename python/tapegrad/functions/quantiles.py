@@ -142,72 +142,31 @@ def _median(lines: Lines, keepdims: Any) -> Array:
 # Quantiles ----------------------------------------------------------------------------------------
 
 
-@implements(np.quantile)
-def quantile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: Any = False,
-    *,
-    weights: Any = None,
-) -> Array:
-    del overwrite_input
-    result = _quantile(a, q, 1, axis, method, keepdims, weights, False)
-    return deliver(result, out, "quantile")
+def _at_levels(name: str, whole: int, ignore_nan: bool) -> Callable[..., Array]:
+    """NumPy's function of this name, whose levels are parts of `whole`."""
+
+    def function(
+        a: Any,
+        q: Any,
+        axis: Axis = None,
+        out: Any = None,
+        overwrite_input: bool = False,
+        method: str = "linear",
+        keepdims: Any = False,
+        *,
+        weights: Any = None,
+    ) -> Array:
+        del overwrite_input
+        result = _quantile(a, q, whole, axis, method, keepdims, weights, ignore_nan)
+        return deliver(result, out, name)
+
+    return function
 
 
-@implements(np.percentile)
-def percentile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: Any = False,
-    *,
-    weights: Any = None,
-) -> Array:
-    del overwrite_input
-    result = _quantile(a, q, 100, axis, method, keepdims, weights, False)
-    return deliver(result, out, "percentile")
-
-
-@implements(np.nanquantile)
-def nanquantile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: Any = False,
-    *,
-    weights: Any = None,
-) -> Array:
-    del overwrite_input
-    result = _quantile(a, q, 1, axis, method, keepdims, weights, True)
-    return deliver(result, out, "nanquantile")
-
-
-@implements(np.nanpercentile)
-def nanpercentile(
-    a: Any,
-    q: Any,
-    axis: Axis = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: Any = False,
-    *,
-    weights: Any = None,
-) -> Array:
-    del overwrite_input
-    result = _quantile(a, q, 100, axis, method, keepdims, weights, True)
-    return deliver(result, out, "nanpercentile")
+quantile = implements(np.quantile)(_at_levels("quantile", 1, False))
+percentile = implements(np.percentile)(_at_levels("percentile", 100, False))
+implements(np.nanquantile)(_at_levels("nanquantile", 1, True))
+implements(np.nanpercentile)(_at_levels("nanpercentile", 100, True))
 
 
 def _quantile(

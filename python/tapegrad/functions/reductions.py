@@ -4,6 +4,7 @@ Called through the registry and by methods.py."""
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -338,27 +339,37 @@ def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) 
     return deliver(apply("cumsum", (a,), (axis_of(axis, a.ndim), 0)), out, "cumsum")
 
 
-@implements(getattr(np, "cumulative_sum", None))
-def cumulative_sum(
-    x: Any,
-    /,
-    *,
-    axis: int | None = None,
-    dtype: Any = None,
-    out: Any = None,
-    include_initial: bool = False,
-) -> Array:
-    x = operand(x)
-    if axis is None:
-        if x.ndim > 1:
-            raise ValueError("axis must be specified in cumulative_sum for more than one dimension")
-        axis = 0
-    result = cumsum(x, axis, dtype)
-    if include_initial:
-        shape = list(x.shape)
-        shape[axis] = 1
-        result = joined([np.zeros(shape, result.dtype), result], axis_of(axis, x.ndim))
-    return deliver(result, out, "cumulative_sum")
+def cumulative(name: str, running: Callable[..., Array], start: int) -> Callable[..., Array]:
+    """The array API's function of this name: `running` along one axis, after `start` if asked."""
+
+    def function(
+        x: Any,
+        /,
+        *,
+        axis: int | None = None,
+        dtype: Any = None,
+        out: Any = None,
+        include_initial: bool = False,
+    ) -> Array:
+        x = operand(x)
+        if axis is None:
+            if x.ndim > 1:
+                raise ValueError(f"axis must be specified in {name} for more than one dimension")
+            axis = 0
+        result = running(x, axis, dtype)
+        if include_initial:
+            shape = list(x.shape)
+            shape[axis] = 1
+            first = np.full(shape, start, result.dtype)
+            result = joined([first, result], axis_of(axis, x.ndim))
+        return deliver(result, out, name)
+
+    return function
+
+
+cumulative_sum = implements(getattr(np, "cumulative_sum", None))(
+    cumulative("cumulative_sum", cumsum, 0)
+)
 
 
 # Questions, which programs record ----------------------------------------------------------------

@@ -248,34 +248,14 @@ METHODS: dict[str, Callable[..., Any]] = {
 }
 
 
-@implements(getattr(np, "cumulative_prod", None))
-def cumulative_prod(
-    x: Any,
-    /,
-    *,
-    axis: int | None = None,
-    dtype: Any = None,
-    out: Any = None,
-    include_initial: bool = False,
-) -> Array:
-    x = operand(x)
-    if axis is None:
-        if x.ndim > 1:
-            raise ValueError(
-                "axis must be specified in cumulative_prod for more than one dimension"
-            )
-        axis = 0
-    result = cumprod(x, axis, dtype)
-    if include_initial:
-        shape = list(x.shape)
-        shape[axis] = 1
-        result = joined([np.ones(shape, result.dtype), result], axis_of(axis, x.ndim))
-    return deliver(result, out, "cumulative_prod")
-
-
 @implements(np.cumprod)
 def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Array:
     x = operand(a)
     if axis is None:
         x, axis = reshaped(x, (x.size,)), 0
     return accumulate(np.multiply, x, axis, dtype, out)
+
+
+cumulative_prod = implements(getattr(np, "cumulative_prod", None))(
+    reductions.cumulative("cumulative_prod", cumprod, 1)
+)
