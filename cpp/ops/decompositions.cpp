@@ -61,7 +61,8 @@ Term folded(const Basis& q, const Basis& g) {
   const Term k = matmul(swap_last_axes(q.rest), g.rest);
   const Meta m = k.algebra->meta(k);
   const Term none = k.algebra->constant(Array::zeros(m.dtype, {1, m.shape.back()}));
-  const Term checked = eigen_adjoint(none, k, none, Perturbed::check);  // zeros if K is Hermitian
+  const Term checked =  // zeros if K is Hermitian
+      eigen_adjoint(none, k, none, unmarked(k), Perturbed::check);
   const Term rest = g.rest + matmul(conjugate(q.rest), checked);
   return g.first - matmul(matmul(conjugate(q.rest), adjugated(rest)), conjugate(q.first));
 }
@@ -130,13 +131,13 @@ void qr_adjoint(Rule& rule, Term g) {
   rule.add(0, swap_last_axes(solve(f.r, swap_last_axes(b), SolveKind::upper)));
 }
 
-// ---- svd: U, s, V^H; attribute 1: full matrices ----
+// ---- svd: U, s, V^H, marks; attribute 1: full matrices ----
 
 Meta svd_shape(std::span<const Meta> in, Attrs attrs) {
   require_matrix("svd", in[0]);
   const std::int64_t m = rows_of(in[0]), n = in[0].shape.back(), k = std::min(m, n);
   Dims shape = leading_axes(in[0].shape, 2);
-  shape.push_back(is_complete(attrs) ? m * m + k + n * n : (m + 1 + n) * k);
+  shape.push_back(kMarks + (is_complete(attrs) ? m * m + k + n * n : (m + 1 + n) * k));
   return {in[0].dtype, shape};
 }
 
@@ -148,7 +149,7 @@ void svd_value(std::span<const Array> in, Attrs attrs, const Array& out) {
       Columns<T> columns = Columns<T>::of(a);
       const Svd<T> f = factor_svd(columns, is_complete(attrs) ? 'A' : 'S');
       T* to = f.u.write(reinterpret_cast<T*>(p));
-      f.vh.write(std::copy(f.s.begin(), f.s.end(), to));
+      std::fill_n(f.vh.write(std::copy(f.s.begin(), f.s.end(), to)), kMarks, T(0));
     });
   });
 }
@@ -156,13 +157,14 @@ void svd_value(std::span<const Array> in, Attrs attrs, const Array& out) {
 // V rather than V^H; of an adjoint, the adjoint of V.
 struct SvdTerms {
   Basis u, v;
-  Term s;
+  Term s, marks;
   SvdTerms(Term packed, const Meta& a, Attrs attrs) {
     const std::int64_t m = rows_of(a), n = a.shape.back(), k = std::min(m, n);
     const std::int64_t left = is_complete(attrs) ? m : k, right = is_complete(attrs) ? n : k;
     u = split(unpacked(packed, 0, m, left), k);
     s = unpacked(packed, m * left, 1, k);
     v = split(adjugated(unpacked(packed, m * left + k, right, n)), k);
+    marks = unpacked(packed, m * left + k + right * n, 1, kMarks);
   }
 };
 
@@ -180,7 +182,7 @@ Term svd_tangent(Rule& rule) {
   const Term du = matmul(u, turned + twisted) + over_gaps(tv - matmul(u, m), f.s, Gap::value);
   const Term dv =
       matmul(v, turned - twisted) + over_gaps(tu - matmul(v, adjugated(m)), f.s, Gap::value);
-  return packed({completed(f.u, du), diagonal_row(h), adjugated(completed(f.v, dv))});
+  return packed({completed(f.u, du), diagonal_row(h), adjugated(completed(f.v, dv)), unmarked(h)});
 }
 
 void svd_adjoint(Rule& rule, Term packed_adjoint) {
@@ -189,7 +191,7 @@ void svd_adjoint(Rule& rule, Term packed_adjoint) {
   const Term u = f.u.first, v = f.v.first, gu = folded(f.u, g.u), gv = folded(f.v, g.v);
   const Term ku = matmul(swap_last_axes(u), gu), kv = matmul(swap_last_axes(v), gv);
   const Term half = Term(0.5) * (ku - kv);
-  const Term x = eigen_adjoint(g.s, ku + kv, f.s, Perturbed::hermitian) +
+  const Term x = eigen_adjoint(g.s, ku + kv, f.s, g.marks, Perturbed::hermitian) +
                  over_gaps(half - adjugated(half), f.s, Gap::sum);
   const Term left = over_gaps(gu - matmul(conjugate(u), ku), f.s, Gap::value);
   const Term right = over_gaps(gv - matmul(conjugate(v), kv), f.s, Gap::value);

@@ -42,9 +42,9 @@ Dual<T> operator-(const Dual<T>& a, const Dual<T>& b) {
 }
 template <class T>
 Dual<T> operator*(const Dual<T>& a, const Dual<T>& b) {
-  if (TAPEGRAD_NO_TANGENT(a.t)) return {a.v * b.v, a.v * b.t};
-  if (TAPEGRAD_NO_TANGENT(b.t)) return {a.v * b.v, a.t * b.v};
-  return {a.v * b.v, a.t * b.v + a.v * b.t};
+  if (TAPEGRAD_NO_TANGENT(a.t)) return {a.v * b.v, plain::scale(b.t, a.v)};
+  if (TAPEGRAD_NO_TANGENT(b.t)) return {a.v * b.v, plain::scale(a.t, b.v)};
+  return {a.v * b.v, plain::scale(a.t, b.v) + plain::scale(b.t, a.v)};
 }
 template <class T>
 Dual<T> operator/(const Dual<T>& a, const Dual<T>& b) {

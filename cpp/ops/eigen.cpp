@@ -1,4 +1,5 @@
-// Eigenvalues and eigenvectors. Results are packed: the eigenvalues, then the eigenvectors by rows.
+// Eigenvalues and eigenvectors. Results are packed: the eigenvalues, the eigenvectors by rows, and
+// the marks.
 // What their derivatives divide by is in gaps.cpp.
 #include "ops/columns.hpp"
 #include "ops/gaps.hpp"
@@ -15,13 +16,14 @@ bool reads_upper(Attrs attrs) { return !attrs.empty() && attrs[0] != 0; }
 // The parts of a packed factorisation of an n by n matrix.
 Term values_of(Term packed, std::int64_t n) { return unpacked(packed, 0, 1, n); }
 Term vectors_of(Term packed, std::int64_t n) { return unpacked(packed, n, n, n); }
+Term marks_of(Term packed, std::int64_t n) { return unpacked(packed, n + n * n, 1, kMarks); }
 
 template <const char* op>
 Meta packed_shape(std::span<const Meta> in, Attrs) {
   require_square(op, in[0]);
   const std::int64_t n = in[0].shape.back();
   Dims shape = leading_axes(in[0].shape, 2);
-  shape.push_back(n + n * n);
+  shape.push_back(n + n * n + kMarks);
   return {in[0].dtype, shape};
 }
 
@@ -32,8 +34,14 @@ Meta real_values_shape(std::span<const Meta> in, Attrs) {
   return {t, leading_axes(in[0].shape, 1)};
 }
 
+// Of a 0 by 0 matrix, nothing but marks.
+bool is_trivial(const Array& a, const Array& out) {
+  if (a.size() == 0) copy_into(Array::zeros(out.dtype(), out.shape()), out);
+  return a.size() == 0;
+}
+
 void eigh_value(std::span<const Array> in, Attrs attrs, const Array& out) {
-  if (out.size() == 0) return;
+  if (is_trivial(in[0], out)) return;
   dispatch_float(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const auto a = Matrix<T>::of(in[0]);
@@ -43,7 +51,7 @@ void eigh_value(std::span<const Array> in, Attrs attrs, const Array& out) {
                          Columns<T> v = Columns<T>::of(a.at(p[0]));
                          const auto w = factor_hermitian(v, true, reads_upper(attrs));
                          T* to = std::copy(w.begin(), w.end(), reinterpret_cast<T*>(p[1]));
-                         v.write(to);
+                         std::fill_n(v.write(to), kMarks, T(0));
                        });
   });
 }
@@ -76,14 +84,15 @@ Term eigh_tangent(Rule& rule) {
   const std::int64_t n = rule.in_meta(0).shape.back();
   const Term v = vectors_of(rule.out(), n), w = values_of(rule.out(), n);
   const Term m = rotated(v, rule.tangent(0));
-  return packed({diagonal_row(m), matmul(v, over_gaps(m, w, Gap::difference))});
+  return packed({diagonal_row(m), matmul(v, over_gaps(m, w, Gap::difference)), unmarked(m)});
 }
 
 void eigh_adjoint(Rule& rule, Term g) {
   const std::int64_t n = rule.in_meta(0).shape.back();
   const Term v = vectors_of(rule.out(), n), w = values_of(rule.out(), n);
   const Term k = matmul(swap_last_axes(v), vectors_of(g, n));
-  rule.add(0, rotated_back(v, eigen_adjoint(values_of(g, n), k, w, Perturbed::hermitian)));
+  const Term x = eigen_adjoint(values_of(g, n), k, w, marks_of(g, n), Perturbed::hermitian);
+  rule.add(0, rotated_back(v, x));
 }
 
 // A row of values as the op returns them, and back.
@@ -159,7 +168,7 @@ Meta eig_shape(std::span<const Meta> in, Attrs) {
   const std::int64_t n = in[0].shape.back();
   require(in.back().shape.back() == n, "eig: an order of n values");
   Dims shape = broadcast_batch(in);
-  shape.push_back(n + n * n);
+  shape.push_back(n + n * n + kMarks);
   return {DType::c128, shape};
 }
 
@@ -196,12 +205,12 @@ void for_each_general(const Array& in, const Array& order, const Array& out, F&&
 }
 
 void eig_value(std::span<const Array> in, Attrs, const Array& out) {
-  if (out.size() == 0) return;
+  if (is_trivial(in[0], out)) return;
   const auto order = Matrix<Complex>::of(in.back());  // of complex numbers where there is one
   for_each_general(in[0], in.back(), out, [&](auto& a, char* wanted, Complex* to) {
     auto [w, v] = factor_general(a, true);
     if (in.size() == 2) put_in_order(w, v, order.at(wanted));
-    v.write(std::copy(w.begin(), w.end(), to));
+    std::fill_n(v.write(std::copy(w.begin(), w.end(), to)), kMarks, Complex(0));
   });
 }
 
@@ -230,7 +239,7 @@ Term eig_tangent(Rule& rule) {
   const std::int64_t n = rule.in_meta(0).shape.back();
   const Term v = vectors_of(rule.out(), n), w = values_of(rule.out(), n);
   const Term m = matmul(matmul(checked_inverse(v), rule.tangent(0)), v);
-  return packed({diagonal_row(m), matmul(v, over_gaps(m, w, Gap::difference))});
+  return packed({diagonal_row(m), matmul(v, over_gaps(m, w, Gap::difference)), unmarked(m)});
 }
 
 // V^-T X V^T
@@ -244,8 +253,8 @@ void eig_adjoint(Rule& rule, Term g) {
   const std::int64_t n = rule.in_meta(0).shape.back();
   const Term v = vectors_of(rule.out(), n), w = values_of(rule.out(), n);
   const Term k = matmul(swap_last_axes(v), vectors_of(g, n));
-  rule.add(0,
-           eig_back(v, eigen_adjoint(values_of(g, n), k, w, Perturbed::general), rule.in_meta(0)));
+  const Term x = eigen_adjoint(values_of(g, n), k, w, marks_of(g, n), Perturbed::general);
+  rule.add(0, eig_back(v, x, rule.in_meta(0)));
 }
 
 Term eigvals_tangent(Rule& rule) {

@@ -16,9 +16,9 @@ Term over_gaps(Term m, Term w, Gap gap) {
   const std::int64_t attrs[] = {static_cast<std::int64_t>(gap)};
   return m.algebra->apply(Op::over_gaps, {m, w}, attrs);
 }
-Term eigen_adjoint(Term g, Term k, Term w, Perturbed kind) {
+Term eigen_adjoint(Term g, Term k, Term w, Term marks, Perturbed kind) {
   const std::int64_t attrs[] = {static_cast<std::int64_t>(kind)};
-  return g.algebra->apply(Op::eigen_adjoint, {g, k, w}, attrs);
+  return g.algebra->apply(Op::eigen_adjoint, {g, k, w, marks}, attrs);
 }
 Term average_repeated(Term g, Term w, bool kink_at_zero) {
   const std::int64_t attrs[] = {kink_at_zero};
@@ -154,18 +154,25 @@ void over_gaps_adjoint(Rule& rule, Term g) {
 Meta eigen_adjoint_shape(std::span<const Meta> in, Attrs) {
   require_matrices("eigen_adjoint", in);
   const std::int64_t n = in[1].shape.back();
-  for (const Meta& m : in) require(m.shape.back() == n, "eigen_adjoint: one size");
+  for (const Meta& m : in.first(3)) require(m.shape.back() == n, "eigen_adjoint: one size");
+  require(in[3].shape.back() == kMarks, "eigen_adjoint: marks of values and vectors");
   return {promote(promote(in[0].dtype, in[1].dtype), in[2].dtype),
           with_matrix(broadcast_batch(in), n, n)};
 }
 
 // One matrix: what the adjoints g of the values and K of the vectors say about equal eigenvalues.
+//
+// A function of the matrix, V f(w) V^H, has f'(w) M_ij as the adjoint between two equal
+// eigenvalues, M = V^T G conj(V). Of that g holds f'(w) M_ii, and K at most f(w) M_ij; so it is
+// known only where f' is known to vanish, as for a projection on the whole eigenspace.
 template <class T>
 class EigenAdjoint {
  public:
-  EigenAdjoint(const Matrix<T>& g, const Matrix<T>& k, const Spectrum<T>& w, bool hermitian)
+  EigenAdjoint(const Matrix<T>& g, const Matrix<T>& k, const Spectrum<T>& w, const Matrix<T>& marks,
+               bool hermitian)
       : g_(g), k_(k), w_(w), n_(k.cols), hermitian_(hermitian) {
     noise_ = rounding<T>(n_) * std::max(largest_entry(k), largest_entry(g));
+    both_used_ = marks(0, 0) != T(0) && marks(0, 1) != T(0);
   }
   void write(T* out) const {
     for (std::int64_t i = 0; i < n_; ++i)
@@ -182,11 +189,14 @@ class EigenAdjoint {
     const T x = half_difference(i, j);
     if (!w_.equal(i, j)) return x / (w_(j) - w_(i));
     if (!noise(x)) ambiguous();  // it depends on the basis of the eigenspace
-    // Values and single vectors of one eigenspace together: a function of the matrix, such as
-    // V exp(w) V^H, whose derivative is not in g and K.
-    const bool mixed = !noise(k_(i, j)) || !noise(k_(j, i)) || !noise(k_(i, i) - k_(j, j));
-    if (mixed && !(noise(g_(0, i)) && noise(g_(0, j)))) ambiguous();
+    if (both_used_ && !flat(i, j)) ambiguous();
     return T(0);
+  }
+  // Whether a function of values and vectors shows no slope in these two equal values: none in g,
+  // and where K tells vectors apart, it does so on the diagonal too, where a slope would show.
+  bool flat(std::int64_t i, std::int64_t j) const {
+    if (!noise(g_(0, i)) || !noise(g_(0, j))) return false;
+    return (noise(k_(i, j)) && noise(k_(j, i))) || !noise(k_(i, i)) || !noise(k_(j, j));
   }
   // Equal eigenvalues share what comes to any of them, as ties of a maximum do.
   T on_diagonal(std::int64_t i) const {
@@ -210,7 +220,7 @@ class EigenAdjoint {
   Matrix<T> g_, k_;
   Spectrum<T> w_;
   std::int64_t n_;
-  bool hermitian_;
+  bool hermitian_, both_used_;
   double noise_ = 0;
 };
 
@@ -219,15 +229,17 @@ void eigen_adjoint_value(std::span<const Array> in, Attrs attrs, const Array& ou
   dispatch_float(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const auto g = Matrix<T>::of(in[0]), k = Matrix<T>::of(in[1]), w = Matrix<T>::of(in[2]);
+    const auto marks = Matrix<T>::of(in[3]);
     const Dims batch = leading_axes(out.shape(), 2);
-    for_each_matrix<4>(batch,
-                       {walk_leading(in[0], 2, batch), walk_leading(in[1], 2, batch),
-                        walk_leading(in[2], 2, batch), walk_leading(out, 2, batch)},
-                       [&](char* const* p) {
-                         EigenAdjoint<T>(g.at(p[0]), k.at(p[1]), Spectrum<T>(w.at(p[2])),
-                                         kind_of(attrs) != 0)
-                             .write(reinterpret_cast<T*>(p[3]));
-                       });
+    for_each_matrix<5>(
+        batch,
+        {walk_leading(in[0], 2, batch), walk_leading(in[1], 2, batch),
+         walk_leading(in[2], 2, batch), walk_leading(in[3], 2, batch), walk_leading(out, 2, batch)},
+        [&](char* const* p) {
+          EigenAdjoint<T>(g.at(p[0]), k.at(p[1]), Spectrum<T>(w.at(p[2])), marks.at(p[3]),
+                          kind_of(attrs) != 0)
+              .write(reinterpret_cast<T*>(p[4]));
+        });
   });
 }
 

@@ -1,11 +1,18 @@
 // Results of several parts as one: the parts of a packed result lie one after the other along its
 // last axis, each by rows. Used by the rules of factorisations.
+//
+// Where values may repeat, two marks follow, of value 0. The op `factor`, which reads a part, gives
+// its mark an adjoint of 1, so that the rule knows which parts were used: an adjoint may vanish by
+// itself.
 #pragma once
 
 #include "ops/matrix.hpp"
 #include "ops/parts.hpp"
 
 namespace tapegrad {
+
+enum class Mark : std::int64_t { values, vectors };
+inline constexpr std::int64_t kMarks = 2;
 
 // `rows` by `cols` elements of the packed term from `start` on, as matrices.
 inline Term unpacked(Term packed, std::int64_t start, std::int64_t rows, std::int64_t cols) {
@@ -30,6 +37,12 @@ inline Term packed(std::initializer_list<Term> parts) {
     flat.push_back(reshape(part, line));
   }
   return flat[0].algebra->apply(Op::concatenate, flat, Dims{axis});
+}
+
+// The marks of a packed tangent whose parts have the batch axes of the matrices `like`.
+inline Term unmarked(Term like) {
+  const Meta m = like.algebra->meta(like);
+  return zeros(*like.algebra, {m.dtype, with_matrix(leading_axes(m.shape, 2), 1, kMarks)});
 }
 
 inline Term adjugated(Term x) { return conjugate(swap_last_axes(x)); }  // X^H

@@ -53,6 +53,21 @@ def _parts(packed: Array, *shapes: tuple[int, ...]) -> list[Array]:
     return parts
 
 
+# The marks of packed factors whose values may repeat; packed.hpp has the same.
+VALUES, VECTORS = 0, 1
+
+
+def _factors(packed: Array, *parts: tuple[tuple[int, ...], int]) -> list[Array]:
+    """Shape and mark of each factor: as `_parts`, but the op learns which ones are used."""
+    start, found = 0, []
+    for shape, mark in parts:
+        count = int(np.prod(shape))
+        part = apply("factor", (packed,), (start, count, mark))
+        found.append(reshaped(part, packed.shape[:-1] + shape))
+        start += count
+    return found
+
+
 def _real(x: Array) -> Array:
     return apply("real", (x,)) if is_complex(x) else x
 
@@ -69,7 +84,7 @@ def _is_upper(uplo: str) -> bool:
 def eigh_parts(a: Array, upper: bool = False) -> list[Array]:
     """Eigenvalues and eigenvectors of the Hermitian matrix with this triangle."""
     n = a.shape[-1]
-    w, v = _parts(apply("eigh", (a,), (int(upper),)), (n,), (n, n))
+    w, v = _factors(apply("eigh", (a,), (int(upper),)), ((n,), VALUES), ((n, n), VECTORS))
     return [_real(w), v]
 
 
@@ -107,7 +122,7 @@ def eigvals(a: Any) -> Array:
 
 def eig_parts(a: Array) -> list[Array]:
     n = a.shape[-1]
-    w, v = _parts(apply("eig", (a,)), (n,), (n, n))
+    w, v = _factors(apply("eig", (a,)), ((n,), VALUES), ((n, n), VECTORS))
     return _real_if_all_are(w, a, w, _normalised(v))
 
 
@@ -167,7 +182,8 @@ def svd(
     m, n = a.shape[-2:]
     k = min(m, n)
     left, right = (m, n) if full_matrices else (k, k)
-    u, s, vh = _parts(apply("svd", (a,), (int(full_matrices),)), (m, left), (k,), (right, n))
+    packed = apply("svd", (a,), (int(full_matrices),))
+    u, s, vh = _factors(packed, ((m, left), VECTORS), ((k,), VALUES), ((right, n), VECTORS))
     return _svd_result(u, _real(s), vh)
 
 

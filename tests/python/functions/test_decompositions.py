@@ -251,6 +251,49 @@ def test_what_depends_on_the_basis_of_an_eigenspace_raises(f):
         tg.jvp(f, (REPEATED,), (WEIGHTS,))
 
 
+def by_eigh(f):
+    def function(a):
+        w, v = la.eigh(hermitian(a))
+        return (v * f(w)) @ v.T
+
+    return function
+
+
+def by_eig(f):
+    def function(a):
+        w, v = la.eig(a)
+        return (v * f(w)) @ la.inv(v)
+
+    return function
+
+
+def by_svd(f):
+    def function(a):
+        u, s, vh = la.svd(a)
+        return (u * f(s)) @ vh
+
+    return function
+
+
+# Where f or a diagonal vanishes, the adjoints of the values and vectors alone would say nothing.
+@pytest.mark.parametrize("way", [by_eigh, by_eig, by_svd])
+@pytest.mark.parametrize("f", [np.exp, np.log])
+def test_matrix_functions_written_out_raise_at_the_identity(way, f):
+    for weights in (np.ones((3, 3)), np.diag([1.0, 2.0, 0.0]), np.eye(3)[::-1]):
+        with pytest.raises(la.LinAlgError, match="repeated eigen"):
+            tg.grad(lambda a, weights=weights: np.sum(weights * way(f)(a)))(np.eye(3))
+    with pytest.raises(la.LinAlgError, match="repeated eigen"):
+        tg.grad(lambda a: by_eigh(np.exp)(a)[0, 1])(np.eye(3))
+
+
+def test_one_element_of_a_projection():
+    def projection(a):
+        v = la.eigh(hermitian(a))[1]
+        return (v[:, :2] @ v[:, :2].T)[0, 1]
+
+    assert not tg.grad(projection)(np.diag([1.0, 1.0, 2.0])).any()
+
+
 @pytest.mark.parametrize("name", ["values", "values of eigh", "nuclear norm", "projection"])
 def test_second_derivatives_at_repeated_values_are_right_or_raise(name):
     with pytest.raises(la.LinAlgError, match="repeated eigen"):

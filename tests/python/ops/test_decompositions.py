@@ -12,6 +12,7 @@ from tapegrad.functions.sparse import pattern_of
 
 LA = np.linalg
 SPREAD = np.array([[1.0, 2.5, 4.0]])
+MARKED = np.ones((1, 2))  # values and vectors were used
 SYMMETRIC = np.array([[2.0, 0.3, 0.1], [0.3, 5.0, 0.4], [0.1, 0.4, 9.0]])
 
 
@@ -19,24 +20,38 @@ def symmetric(a):
     return (a + np.swapaxes(a, -1, -2)) / 2
 
 
+def with_marks(x):
+    return apply("concatenate", (x, np.zeros((2, 2))), (1,))
+
+
+def unmarked(packed):
+    return packed[..., :-2]
+
+
 PATTERN = pattern_of((3, 3), np.array([0, 0, 1, 2]), np.array([0, 2, 1, 2]), np.array([2, 0, 1]))
 CASES = {
     "over differences": (lambda m, w: apply("over_gaps", (m, w), (-1,)), (3, 3), SPREAD),
     "over values": (lambda m, w: apply("over_gaps", (m, w), (0,)), (2, 5, 3), SPREAD),
     "over sums": (lambda m, w: apply("over_gaps", (m, w), (1,)), (3, 3), SPREAD),
-    "eigen_adjoint": (lambda g, m, w: apply("eigen_adjoint", (g, m, w)), (1, 3), (3, 3), SPREAD),
+    "eigen_adjoint": (
+        lambda g, m, w: apply("eigen_adjoint", (g, m, w, MARKED)),
+        (1, 3),
+        (3, 3),
+        SPREAD,
+    ),
     "of Hermitian": (
-        lambda g, m, w: apply("eigen_adjoint", (g, m, w), (1,)),
+        lambda g, m, w: apply("eigen_adjoint", (g, m, w, MARKED), (1,)),
         (1, 3),
         (2, 3, 3),
         SPREAD,
     ),
     "average_repeated": (lambda g: apply("average_repeated", (g, np.ones((1, 3)))), (1, 3)),
-    "eigh": (lambda a: apply("eigh", (symmetric(a),)), SYMMETRIC),
+    "factor": (lambda x: apply("factor", (with_marks(x),), (1, 3, 0)), (2, 6)),
+    "eigh": (lambda a: unmarked(apply("eigh", (symmetric(a),))), SYMMETRIC),
     "eigvalsh": (lambda a: apply("eigvalsh", (symmetric(a),), (1,)), SYMMETRIC),
     "eigvals": (lambda a: apply("real", (apply("eigvals", (a,)),)), SYMMETRIC),
     "qr": (lambda a: apply("qr", (a,)), (2, 4, 3)),
-    "svd": (lambda a: apply("svd", (a,)), (4, 3)),
+    "svd": (lambda a: unmarked(apply("svd", (a,))), (4, 3)),
     "singular_values": (lambda a: apply("singular_values", (a,)), (2, 3, 4)),
     "pinv": (lambda a: apply("pinv", (a, np.full((1, 1), 1e-12))), (2, 3, 4)),
     "lu": (lambda a: apply("lu", (a,)), SYMMETRIC + np.triu(np.ones((3, 3)))),
@@ -90,7 +105,7 @@ def test_equal_values_take_the_mean():
 def test_eigenvalues_in_a_given_order():
     a = np.array([[1.0, 2.0], [0.5, 3.0]])
     order = LA.eigvals(a)[::-1].astype(complex)
-    packed = apply("eig", (a, order[None]))
+    packed = apply("eig", (a, order[None]))[:-2]
     np.testing.assert_allclose(packed[:2], order, rtol=1e-13)
     vectors = packed[2:].reshape(2, 2)
     np.testing.assert_allclose(a @ vectors, vectors * order, rtol=1e-12)

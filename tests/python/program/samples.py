@@ -89,8 +89,11 @@ SAMPLES = {
     "eig": [((spread(3),), ())],
     "eigvals": [((spread(3),), ())],
     "over_gaps": [((real(3, 3), between(1, 2, 1, 3).cumsum(1)), (gap,)) for gap in (-1, 0, 1)],
-    "eigen_adjoint": [((real(1, 3), real(3, 3), between(1, 2, 1, 3).cumsum(1)), ())],
+    "eigen_adjoint": [
+        ((real(1, 3), real(3, 3), between(1, 2, 1, 3).cumsum(1), np.ones((1, 2))), ())
+    ],
     "average_repeated": [((real(1, 3), np.array([[2.0, 2.0, 5.0]])), ())],
+    "factor": [((real(2, 7),), (1, 4, 1))],
     "qr": [((real(4, 3),), ()), ((real(3, 3),), (1,))],
     "svd": [((real(4, 3),), ()), ((real(2, 3),), ())],
     "singular_values": [((real(2, 3),), ())],
