@@ -150,8 +150,19 @@ bool merged_product(const Array& a, const Array& b, std::int64_t stack, const Ma
   return true;
 }
 
+Array with_matrices_transposed(const Array& a) {
+  Dims shape = a.shape(), strides = a.strides();
+  const std::size_t last = shape.size() - 1;
+  std::swap(shape[last - 1], shape[last]);
+  std::swap(strides[last - 1], strides[last]);
+  return a.view(shape, strides, a.data());
+}
+
 template <class T>
 void multiply_arrays(const Array& a, const Array& b, const Array& out) {
+  if (!out.contiguous())  // by columns: C' = B' A' by rows
+    return multiply_arrays<T>(with_matrices_transposed(b), with_matrices_transposed(a),
+                              with_matrices_transposed(out));
   const Matrix<T> left = left_matrix<T>(a), right = right_matrix<T>(b);
   const auto c = Matrix<T>::by_rows(out.ptr<T>(), left.rows, right.cols);
   const std::int64_t stack = out.size() / (c.rows * c.cols);

@@ -17,6 +17,7 @@ struct Passes {
   bool share = true;       // equal ops on equal operands are one node
   bool identities = true;  // x * 1, slices of slices, elements of arrays made of scalars, ...
   bool fuse = true;        // elementwise ops and reductions run as one loop
+  bool order = true;       // arrays whose last axis is short lie with their longest one innermost
   bool recompute = true;   // cheap values are computed again rather than stored
   bool reuse = true;       // results go into memory that is no longer read
 };

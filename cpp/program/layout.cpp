@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/copy.hpp"
+
 namespace tapegrad {
 namespace {
 
@@ -11,6 +13,17 @@ constexpr std::int64_t kAlign = 64;  // bytes: a cache line, and the widest vect
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 std::int64_t bytes_of(const Meta& m) { return m.shape.product() * itemsize(m.dtype); }
+
+// The same values, in another order in memory if those are not its strides.
+Array with_strides(const Array& a, const Dims& strides) {
+  const bool in_order =
+      a.contiguous() && Array::is_contiguous(a.shape(), strides, itemsize(a.dtype()));
+  if (in_order || a.strides() == strides) return a;
+  const Array flat = Array::empty(a.dtype(), {a.size()});
+  const Array result = flat.view(a.shape(), strides, flat.data());
+  copy_into(a, result);
+  return result;
+}
 
 }  // namespace
 
@@ -44,7 +57,7 @@ void Layout::place_leaves(Plan& plan) {
   std::map<const void*, std::vector<std::size_t>> seen;
   for (NodeId id = 0; id < tape_.size(); ++id) {
     if (tape_[id].op != Op::constant || schedule_.kinds[id] != NodeKind::leaf) continue;
-    plan.constants.push_back(tape_.value(id));
+    plan.constants.push_back(with_strides(tape_.value(id), schedule_.view(tape_, id).strides));
     places_[id] = {plan.constant_buffer(plan.constants.size() - 1), 0};
     placed_[id] = true;
   }
@@ -93,7 +106,8 @@ Operand Layout::taken_over(NodeId id, std::uint32_t s, const std::vector<NodeId>
   if (schedule_.kinds[id] != NodeKind::fused) return kNoOperand;
   for (NodeId root : dying)
     if (schedule_.ends_in_order[root] && tape_.meta(root).shape == tape_.meta(id).shape &&
-        schedule_.step_of[root] != s && fits(root))
+        schedule_.step_of[root] != s && fits(root) &&
+        schedule_.view(tape_, root).strides == schedule_.view(tape_, id).strides)
       return root;
   return kNoOperand;
 }
@@ -199,14 +213,14 @@ Location Layout::location(Operand o) const {
     const Place p = places_[v.root];
     return {{p.buffer, p.offset + v.offset}, dtype, v.shape, v.strides};
   }
-  if (schedule_.kinds[o] == NodeKind::leaf)
-    return {places_[o], dtype, m.shape, schedule_.view(tape_, o).strides};
-  return {places_[o], dtype, m.shape, Array::contiguous_strides(m.shape, itemsize(m.dtype))};
+  return {places_[o], dtype, m.shape, schedule_.view(tape_, o).strides};
 }
 
 Location Layout::stored(NodeId id, const Dims& shape) const {
   const DType dtype = tape_[id].dtype;
-  return {places_[id], dtype, shape, Array::contiguous_strides(shape, itemsize(dtype))};
+  if (schedule_.kinds[id] == NodeKind::copy)
+    return {places_[id], dtype, shape, Array::contiguous_strides(shape, itemsize(dtype))};
+  return {places_[id], dtype, shape, schedule_.view(tape_, id).strides};
 }
 
 bool Layout::is_truth(Operand o) const {

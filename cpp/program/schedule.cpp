@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "ops/parts.hpp"
+#include "program/axis_order.hpp"
 
 namespace tapegrad {
 namespace {
@@ -28,9 +29,11 @@ class Scheduler {
 
   Schedule run() {
     mark_live();
+    if (passes_.order && passes_.fuse) long_order_ = nodes_in_long_order(recording_, live_);
     for (NodeId id = 0; id < tape_.size(); ++id)
       if (live_[id]) {
         s_.kinds[id] = classify(id);
+        if (!long_order_.empty() && long_order_[id]) turn(id);
         if (s_.kinds[id] != NodeKind::leaf && s_.kinds[id] != NodeKind::view) place(id);
       }
     sink();
@@ -107,6 +110,19 @@ class Scheduler {
     for (std::size_t i = 1; i < attrs.size(); i += 3)
       if (attrs[i] != 1) return false;
     return true;
+  }
+
+  // Gives a node that owns its memory another order of axes there.
+  void turn(NodeId id) {
+    const NodeKind kind = s_.kinds[id];
+    const bool product = kind == NodeKind::op && tape_[id].op == Op::matmul;
+    if (kind != NodeKind::leaf && kind != NodeKind::fused && kind != NodeKind::reduction &&
+        !product)
+      return;
+    const Meta m = tape_.meta(id);
+    const View v{id, 0, m.shape, long_order(m.shape, itemsize(m.dtype))};
+    if (s_.view_number[id] == Schedule::kNoView) s_.set_view(id, v);
+    else s_.views[s_.view_number[id]] = v;
   }
 
   NodeKind leaf(NodeId id, const Meta& m) {
@@ -296,7 +312,7 @@ class Scheduler {
   const Recording& recording_;
   const Passes& passes_;
   Schedule s_;
-  std::vector<bool> live_, needs_bool_;
+  std::vector<bool> live_, needs_bool_, long_order_;
   std::vector<std::uint32_t> scalar_steps_;
   std::map<std::vector<std::int64_t>, std::vector<std::uint32_t>> group_steps_;
 };

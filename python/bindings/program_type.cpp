@@ -44,8 +44,9 @@ py::list guards(const Recording& r) {
 Passes passes_without(const std::vector<std::string>& off) {
   Passes p;
   const std::pair<const char*, bool*> all[] = {
-      {"fold", &p.fold}, {"share", &p.share},         {"identities", &p.identities},
-      {"fuse", &p.fuse}, {"recompute", &p.recompute}, {"reuse", &p.reuse}};
+      {"fold", &p.fold},  {"share", &p.share}, {"identities", &p.identities},
+      {"fuse", &p.fuse},  {"order", &p.order}, {"recompute", &p.recompute},
+      {"reuse", &p.reuse}};
   for (auto& name : off) {
     bool known = false;
     for (auto& [n, flag] : all)
@@ -54,7 +55,8 @@ Passes passes_without(const std::vector<std::string>& off) {
         known = true;
       }
     if (!known)
-      throw Error("no pass is named " + name + ": fold, share, identities, fuse, recompute, reuse");
+      throw Error("no pass is named " + name +
+                  ": fold, share, identities, fuse, order, recompute, reuse");
   }
   return p;
 }

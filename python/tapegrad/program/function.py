@@ -297,7 +297,7 @@ def function(
             recorded: "rerecord", "warn" (and record) or "raise" `tg.BranchError`.
         max_traces: how many recordings are kept; the ones used least recently are dropped.
         without: passes of the optimiser to leave out: fold, share, identities, fuse,
-            recompute, reuse.
+            order, recompute, reuse.
 
     Returns:
         A `Function`: callable like `f`, with `value_and_grad`, `grad`, `jvp`, `vjp`, `hvp`,

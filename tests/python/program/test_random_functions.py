@@ -10,7 +10,7 @@ from test_random_programs import SETTINGS, pairing, point, programs
 
 import tapegrad as tg
 
-PASSES = ("fold", "share", "identities", "fuse", "recompute", "reuse")
+PASSES = ("fold", "share", "identities", "fuse", "order", "recompute", "reuse")
 seeds = st.integers(0, 1000)
 
 
