@@ -175,7 +175,7 @@ void carry_over(const Recording& source, Rewrite& copy) {
 void require_identity(const std::vector<Meta>& metas, const Derivation& what) {
   std::int64_t count = 0;
   for (const Meta& m : metas) count += m.shape.product();
-  require(!what.identity || (count == what.directions && count > 0),
+  require(!what.identity || metas.empty() || (count == what.directions && count > 0),
           "as many directions as there are numbers");
 }
 
@@ -187,7 +187,7 @@ std::unique_ptr<Recording> reverse(const Recording& source, const Derivation& wh
   const std::vector<NodeId> inputs = chosen(made, what.wrt);
   const std::vector<Operand> outputs = made.outputs;
   std::vector<Term> seeds;
-  if (unit) {
+  if (unit && !outputs.empty()) {  // the result of a branch may be no node at all
     seeds.push_back(copy.algebra.constant(Array::full(meta_of(made, outputs[0]).dtype, {}, 1)));
   } else {
     std::vector<Meta> metas;

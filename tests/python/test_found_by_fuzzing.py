@@ -72,3 +72,21 @@ def test_a_reshape_is_a_view_where_it_is_one_in_numpy(made):
     x = np.linspace(0.5, 1.5, 12).reshape(3, 4)
     np.testing.assert_allclose(tg.vjp(f, x)[0], f(x), rtol=1e-14)
     tg.testing.check_grads(f, (x,))
+
+
+def test_nothing_is_resized_to_zeros():
+    f = lambda x: np.sum(np.resize(x[x > 0.5], (2, 2)) ** 2) + x[0]
+    program = tg.function(f)
+    for x in ([0.1, 0.9], [0.1, 0.2], [0.7, 0.8]):
+        x = np.array(x)
+        for derivative in (tg.grad(f), program.grad):
+            wanted = (2.0 * 4 / max((x > 0.5).sum(), 1)) * x * (x > 0.5)
+            np.testing.assert_allclose(derivative(x) - [1.0, 0.0], wanted)
+
+
+def test_linspace_of_single_precision():
+    f = lambda x: np.linspace(x[0], x[1], 4)
+    x = np.array([0.1, 0.7], np.float32)
+    value, pullback = tg.vjp(f, x)
+    assert value.dtype == f(x).dtype == np.float32
+    np.testing.assert_allclose(pullback(np.ones(4, np.float32))[0], [2.0, 2.0], rtol=1e-6)

@@ -81,6 +81,8 @@ def roll(a: Any, shift: Any, axis: Axis = None) -> Array:
 
 @implements(np.resize)
 def resize(a: Any, new_shape: Any) -> Array:
+    if operand(a).size == 0:  # of nothing NumPy makes zeros
+        return np.zeros_like(a, shape=new_shape)
     return moved(lambda p: np.resize(p, new_shape), a)
 
 

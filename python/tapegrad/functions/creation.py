@@ -73,7 +73,7 @@ def linspace(
     start, stop = (as_inexact(operand(x)) for x in (start, stop))
     intervals = num - 1 if endpoint else num
     delta = stop - start
-    steps = np.arange(num, dtype=float).reshape((-1, *(1,) * len(delta.shape)))
+    steps = np.arange(num, dtype=delta.dtype).reshape((-1, *(1,) * len(delta.shape)))
     step = delta / intervals if intervals > 0 else np.nan
     points = start + (steps * step if intervals > 0 else steps * delta)
     if endpoint and num > 1:

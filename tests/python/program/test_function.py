@@ -151,6 +151,23 @@ class TestBranches:
                 assert F(np.array(x)) == f(np.array(x))
         assert F.stats()["traces"] == F.stats()["records"] == 3
 
+    def test_a_way_that_ends_in_a_constant(self):
+        f = lambda x: 5.0 if x[0] > 1.0 else x[0] * x[1]
+        up, down = np.array([2.0, 1.0]), np.array([0.5, 3.0])
+        zero = np.zeros(2)
+        for first, second in ((up, down), (down, up)):
+            program = tg.function(f)
+            for x in (first, second, first):
+                assert program(x) == f(x)
+                np.testing.assert_array_equal(program.grad(x), tg.grad(f)(x))
+                np.testing.assert_array_equal(program.jacobian(x), tg.jacobian(f)(x))
+                np.testing.assert_array_equal(program.hessian(x), tg.hessian(f)(x))
+                assert tg.jvp(program, (x,), (up,)) == tg.jvp(f, (x,), (up,))
+                np.testing.assert_array_equal(tg.hvp(program, (x,), (up,)), tg.hvp(f, (x,), (up,)))
+                np.testing.assert_array_equal(tg.vjp(program, x)[1](1.0), tg.vjp(f, x)[1](1.0))
+        np.testing.assert_array_equal(tg.function(lambda x: 3.0).grad(up), zero)
+        np.testing.assert_array_equal(tg.function(lambda x: np.ones(3)).jacobian(up), [zero] * 3)
+
     def test_policies(self):
         f = lambda x: np.sin(x) if x > 0 else x * x
         g = tg.function(f, on_branch="raise")
