@@ -31,19 +31,10 @@ struct Basis {
   bool complete;
 };
 
-Term columns_between(Term x, std::int64_t start, std::int64_t stop) {
-  const Meta m = x.algebra->meta(x);
-  Dims slices;
-  for (std::size_t d = 0; d + 1 < m.shape.size(); ++d)
-    for (const std::int64_t v : {std::int64_t{0}, std::int64_t{1}, m.shape[d]}) slices.push_back(v);
-  for (const std::int64_t v : {start, std::int64_t{1}, stop - start}) slices.push_back(v);
-  return x.algebra->apply(Op::slice, {x}, slices);
-}
-
 Basis split(Term q, std::int64_t n) {
   const std::int64_t all = q.algebra->meta(q).shape.back();
   if (all == n) return {q, q, false};
-  return {columns_between(q, 0, n), columns_between(q, n, all), true};
+  return {slice_last(q, 0, 1, n), slice_last(q, n, 1, all - n), true};
 }
 Term joined(Term first, Term rest) {
   const auto axis = static_cast<std::int64_t>(first.algebra->meta(first).shape.size()) - 1;

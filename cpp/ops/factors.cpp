@@ -4,16 +4,6 @@
 namespace tapegrad {
 namespace {
 
-// The part as slices of the packed result; their third number is `count`, or what unslice needs.
-Dims slices_of(const Meta& packed, Attrs attrs, std::int64_t last) {
-  Dims slices;
-  for (std::size_t d = 0; d + 1 < packed.shape.size(); ++d)
-    for (const std::int64_t v : {std::int64_t{0}, std::int64_t{1}, packed.shape[d]})
-      slices.push_back(v);
-  for (const std::int64_t v : {attrs[0], std::int64_t{1}, last}) slices.push_back(v);
-  return slices;
-}
-
 Meta factor_shape(std::span<const Meta> in, Attrs attrs) {
   require(attrs.size() == 3 && !in[0].shape.empty(), "factor: start, count and mark");
   const std::int64_t length = in[0].shape.back() - kMarks;
@@ -25,9 +15,13 @@ Meta factor_shape(std::span<const Meta> in, Attrs attrs) {
   return {in[0].dtype, shape};
 }
 
-void factor_value(std::span<const Array> in, Attrs attrs, const Array& out) {
-  const Meta packed{in[0].dtype(), in[0].shape()};
-  copy_into(slice_view(in[0], slices_of(packed, attrs, attrs[1])), out);
+Array factor_view(const Array& packed, Attrs attrs) {
+  Dims slices;
+  for (int d = 0; d + 1 < packed.ndim(); ++d)
+    for (const std::int64_t v : {std::int64_t{0}, std::int64_t{1}, packed.shape()[d]})
+      slices.push_back(v);
+  for (const std::int64_t v : {attrs[0], std::int64_t{1}, attrs[1]}) slices.push_back(v);
+  return slice_view(packed, slices);
 }
 
 Term factor_tangent(Rule& rule) {
@@ -41,14 +35,14 @@ void factor_adjoint(Rule& rule, Term g) {
   dispatch_float(packed.dtype, [&](auto zero) {
     marks.at<decltype(zero)>(length - kMarks + rule.attrs[2]) = decltype(zero)(1);
   });
-  const Term part = rule.algebra.apply(Op::unslice, {g}, slices_of(packed, rule.attrs, length));
+  const Term part = unslice_last(g, rule.attrs[0], 1, length);
   rule.add(0, part + rule.algebra.constant(marks));
 }
 
 }  // namespace
 
 const Rules rules::factor = {.shape = factor_shape,
-                             .value = factor_value,
+                             .view = factor_view,
                              .tangent = factor_tangent,
                              .adjoint = factor_adjoint,
                              .lanes = Lanes::aligned};

@@ -52,18 +52,9 @@ Term allpole(Term x, Term a, bool reverse) {
   return x.algebra->apply(Op::allpole, {x, a}, attrs);
 }
 
-// start, step, length of the last axis; the others whole.
-Term slice_last(Op op, Term x, std::int64_t start, std::int64_t step, std::int64_t length) {
-  Dims attrs;
-  const Dims shape = x.algebra->meta(x).shape;
-  for (std::size_t d = 0; d + 1 < shape.size(); ++d)
-    for (auto v : {std::int64_t{0}, std::int64_t{1}, shape[d]}) attrs.push_back(v);
-  for (auto v : {start, step, length}) attrs.push_back(v);
-  return x.algebra->apply(op, {x}, attrs);
-}
 Term flipped(Term x) {
   const std::int64_t n = x.algebra->meta(x).shape.back();
-  return slice_last(Op::slice, x, n - 1, -1, n);
+  return slice_last(x, n - 1, -1, n);
 }
 
 // (..., n) -> (..., order, n): row k is y, later by k + 1, zeros before. The rows of `order` copies
@@ -72,7 +63,7 @@ Term delayed(Term y, std::int64_t order, bool reverse) {
   if (reverse) return flipped(delayed(flipped(y), order, false));
   Dims shape = y.algebra->meta(y).shape;
   const std::int64_t n = shape.back(), length = n + order;
-  const Term padded = slice_last(Op::unslice, y, order, 1, length);
+  const Term padded = unslice_last(y, order, 1, length);
   shape[shape.size() - 1] = 1;
   shape.push_back(length);
   const Term row = reshape(padded, shape);
@@ -80,10 +71,10 @@ Term delayed(Term y, std::int64_t order, bool reverse) {
   const Term rows = broadcast_to(row, shape);
   shape.resize(shape.size() - 1);
   shape[shape.size() - 1] = order * length;
-  const Term cut = slice_last(Op::slice, reshape(rows, shape), 0, 1, order * (length - 1));
+  const Term cut = slice_last(reshape(rows, shape), 0, 1, order * (length - 1));
   shape[shape.size() - 1] = order;
   shape.push_back(length - 1);
-  return slice_last(Op::slice, reshape(cut, shape), order - 1, 1, n);
+  return slice_last(reshape(cut, shape), order - 1, 1, n);
 }
 
 std::int64_t order_of(const Rule& rule) { return rule.in_meta(1).shape.back(); }

@@ -17,11 +17,7 @@ inline constexpr std::int64_t kMarks = 2;
 // `rows` by `cols` elements of the packed term from `start` on, as matrices.
 inline Term unpacked(Term packed, std::int64_t start, std::int64_t rows, std::int64_t cols) {
   const Meta m = packed.algebra->meta(packed);
-  Dims slices;
-  for (std::size_t d = 0; d + 1 < m.shape.size(); ++d)
-    for (const std::int64_t v : {std::int64_t{0}, std::int64_t{1}, m.shape[d]}) slices.push_back(v);
-  for (const std::int64_t v : {start, std::int64_t{1}, rows * cols}) slices.push_back(v);
-  return reshape(packed.algebra->apply(Op::slice, {packed}, slices),
+  return reshape(slice_last(packed, start, 1, rows * cols),
                  with_matrix(leading_axes(m.shape, 1), rows, cols));
 }
 

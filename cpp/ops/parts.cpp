@@ -52,4 +52,24 @@ Term tangent_or_zeros(Rule& rule, int i) {
   return rule.active(i) ? rule.tangent(i) : zeros(rule.algebra, rule.in_meta(i));
 }
 
+namespace {
+
+Term cut_last(Op op, Term x, std::int64_t start, std::int64_t step, std::int64_t length) {
+  const Dims shape = x.algebra->meta(x).shape;
+  Dims slices;
+  for (std::size_t d = 0; d + 1 < shape.size(); ++d)
+    for (const std::int64_t v : {std::int64_t{0}, std::int64_t{1}, shape[d]}) slices.push_back(v);
+  for (const std::int64_t v : {start, step, length}) slices.push_back(v);
+  return x.algebra->apply(op, {x}, slices);
+}
+
+}  // namespace
+
+Term slice_last(Term x, std::int64_t start, std::int64_t step, std::int64_t length) {
+  return cut_last(Op::slice, x, start, step, length);
+}
+Term unslice_last(Term x, std::int64_t start, std::int64_t step, std::int64_t length) {
+  return cut_last(Op::unslice, x, start, step, length);
+}
+
 }  // namespace tapegrad

@@ -22,4 +22,9 @@ Term zeros(Algebra& algebra, const Meta& meta);
 // The tangent of operand i, zeros where it has none.
 Term tangent_or_zeros(Rule& rule, int i);
 
+// Slices of the last axis; the other axes are whole.
+Term slice_last(Term x, std::int64_t start, std::int64_t step, std::int64_t length);
+// x as such a slice of zeros, `length` of them along the last axis.
+Term unslice_last(Term x, std::int64_t start, std::int64_t step, std::int64_t length);
+
 }  // namespace tapegrad

@@ -80,15 +80,6 @@ void reduce_shift(Attrs attrs, const Meta&, Dims& shifted) {
 
 // prod -------------------------------------------------------------------------------------------
 
-Term slice_last(Term x, std::int64_t start, std::int64_t step, std::int64_t length) {
-  const Dims shape = x.algebra->meta(x).shape;
-  Dims slices;
-  for (std::size_t d = 0; d + 1 < shape.size(); ++d)
-    for (auto v : {std::int64_t{0}, std::int64_t{1}, shape[d]}) slices.push_back(v);
-  for (auto v : {start, step, length}) slices.push_back(v);
-  return x.algebra->apply(Op::slice, {x}, slices);
-}
-
 // Along the last axis, the product of all elements but each one's own, without division: right with
 // any number of zeros. Pairs are multiplied, the exclusive products of the pairs found, and each
 // element of a pair takes its neighbour: linear work.

@@ -23,20 +23,14 @@ PyObject* diff(Given given) {
   return result(std::move(x));
 }
 
-// In log2(n) steps over the whole array.
 PyObject* cumprod(Given given) {
   Argument x;
   std::int64_t axis = 0;
   if (!variable_from(given[0], x)) return nullptr;
   if (is_none(given[1])) x = flat(std::move(x));
   else if (!axis_from(given[1], shape_of(x).size(), axis)) return nullptr;
-  const auto k = static_cast<std::size_t>(axis);
-  const std::int64_t n = shape_of(x)[k];
-  for (std::int64_t shift = 1; shift < n; shift *= 2) {
-    const Argument earlier = sliced(x, k, 0, n - shift), later = sliced(x, k, shift, n - shift);
-    x = on(Op::concatenate, sliced(x, k, 0, shift), on(Op::multiply, earlier, later), Dims{axis});
-  }
-  return n > 1 ? result(std::move(x)) : record(Op::positive, std::move(x));
+  const auto after = static_cast<std::int64_t>(shape_of(x).size()) - 1 - axis;
+  return record(Op::cumprod, std::move(x), Dims{after});
 }
 
 namespace {

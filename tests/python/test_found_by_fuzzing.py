@@ -90,3 +90,11 @@ def test_linspace_of_single_precision():
     value, pullback = tg.vjp(f, x)
     assert value.dtype == f(x).dtype == np.float32
     np.testing.assert_allclose(pullback(np.ones(4, np.float32))[0], [2.0, 2.0], rtol=1e-6)
+
+
+def test_running_products_tie_where_they_do_in_numpy():
+    f = lambda x: np.unique(np.multiply.accumulate(np.cos(np.pad(x, 1))))
+    program = tg.function(f)
+    for x in np.random.default_rng(0).standard_normal((6, 4)):
+        np.testing.assert_array_equal(tg.vjp(f, x)[0], f(x))
+        np.testing.assert_array_equal(program(x), f(x))

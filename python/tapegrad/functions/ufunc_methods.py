@@ -142,6 +142,8 @@ def accumulate(
         result: Array = ufunc.accumulate(value_of(x), axis)
     elif name == "add":
         result = reductions.cumsum(x, axis)
+    elif name == "multiply":
+        result = apply("cumprod", (x,), (x.ndim - 1 - axis,))
     elif name in ASSOCIATIVE:
         result = scan(name, x, axis)
     else:

@@ -280,6 +280,7 @@ _STRUCTURED: dict[str, Callable[[list[Any], list[int]], Any]] = {
         if attrs[1]
         else np.cumsum(x[0], attrs[0])
     ),
+    "cumprod": lambda x, after: np.cumprod(x[0], -1 - after[0] if after else -1),
     "matmul": lambda x, _: np.matmul(x[0], x[1]),
     "cast": lambda x, _: x[0],
     "alias": lambda x, _: x[0],

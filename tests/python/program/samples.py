@@ -109,6 +109,8 @@ SAMPLES = {
     "sparse_solve": [((between(2, 3, 1, 4), real(3, 2), PATTERN), (0, 3))],
     "fft": [((real(3) + 1j * real(3),), (0, 0)), ((real(2, 4) + 1j * real(2, 4),), (0, 1))],
     "rfft": [((real(5),), (0,)), ((real(4, 2),), (0,))],
+    "cumprod": [((real(2, 4),), ()), ((real(3, 2),), (1,))],
+    "recurrence": [((real(2, 5), real(5)), ()), ((real(4), real(3, 4)), (1,))],
     "allpole": [((real(5), real(2)), (0,)), ((real(3, 4), real(1)), (1,))],
     "irfft": [((real(3) + 1j * real(3),), (0, 5)), ((real(2, 3) + 1j * real(2, 3),), (1, 4))],
     "gammainc": [((between(0.5, 4, 3), between(0.5, 4, 2, 3)), (n,)) for n in (0, 1)],
