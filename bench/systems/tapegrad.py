@@ -25,6 +25,7 @@ class Tapegrad(System):
         self.np = numpy
 
     def prepared(self) -> System:
+        self.tg.set_threads(self.threads)  # alone it does not follow the environment
         return TapegradProgram()
 
     def gradient(self, function: Callable[..., Any], params: Sequence[Any]) -> Thunk:

@@ -44,7 +44,7 @@ class Executable {
   void release(Workspace* workspace) const;
   void begin(Workspace& w, const void* const* inputs, void* const* outputs) const;
   void run_step(const Plan::Step& step, Workspace& w, int threads) const;
-  void call(const OpCall& op, std::span<Array> operands, char* const* buffers) const;
+  void call(const OpCall& op, std::span<Array> operands, char* const* buffers, int threads) const;
   void finish_outputs(const Workspace& w, void* const* outputs) const;
   std::int64_t first_failure(const Workspace& w) const;
 

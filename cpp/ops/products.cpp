@@ -3,6 +3,8 @@
 #include <memory>
 #include <optional>
 
+#include "ops/products.hpp"
+
 #include "ops/matrix.hpp"
 #include "ops/tile_product.hpp"
 
@@ -13,7 +15,7 @@ constexpr std::int64_t kSmall = 500;      // multiplications below which a loop 
 constexpr std::int64_t kLarge = 1 << 24;  // multiplications that BLAS may share out to threads
 constexpr std::int64_t kFewRows = 3;      // that are not worth copying the right operand for
 
-// ---- one product c = a b; c has contiguous rows, one after the other ----
+// ---- one product c = a b; c has contiguous rows ----
 
 template <class T>
 void plain_product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
@@ -45,8 +47,9 @@ void gemm_product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
   char ta = left.by_rows ? 'N' : 'T', tb = right.by_rows ? 'N' : 'T';
   int m = blas_int(c.rows), n = blas_int(c.cols), k = blas_int(a.cols);
   int la = left.lead, lb = right.lead;
+  int lc = blas_int(c.down / c.kItem);
   T one(1), zero(0);
-  blas<T>().gemm(&tb, &ta, &n, &m, &k, &one, right.data, &lb, left.data, &la, &zero, c.row(0), &n);
+  blas<T>().gemm(&tb, &ta, &n, &m, &k, &one, right.data, &lb, left.data, &la, &zero, c.row(0), &lc);
 }
 
 // c and x are single columns, c of step `out_step` elements.
@@ -71,12 +74,15 @@ void gemv_product(const Matrix<T>& a, const Matrix<T>& x, T* out, int out_step) 
   blas<T>().gemv(&t, &m, &n, &one, left.data, &lead, in, &in_step, &zero, out, &out_step);
 }
 
+constexpr bool is_moderate(std::int64_t m, std::int64_t n, std::int64_t k) {
+  return m * n * k >= kSmall && m * n * k <= kLarge && m >= kFewRows && n > 1 && k > 1;
+}
+
 template <class T>
 bool tiled_product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
   if constexpr (std::is_same_v<T, double> || std::is_same_v<T, float>) {
     static const TileProduct<T> run = tile_product<T>();
-    const std::int64_t size = c.rows * c.cols * a.cols;
-    if (!run || size < kSmall || size > kLarge || c.rows < kFewRows || c.cols == 1) return false;
+    if (!run || !is_moderate(c.rows, c.cols, a.cols)) return false;
     constexpr std::int64_t item = sizeof(T);
     if (a.down % item || a.right % item || b.down % item || b.right % item) return false;
     // Kept by each thread, so that a product allocates nothing.
@@ -91,9 +97,9 @@ bool tiled_product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
 template <class T>
 void product(const Matrix<T>& a, const Matrix<T>& b, const Matrix<T>& c) {
   const std::int64_t m = c.rows, n = c.cols, k = a.cols;
-  if (k > 1 && tiled_product(a, b, c)) return;
+  if (tiled_product(a, b, c)) return;
   if (k <= 1 || m * n * k < kSmall || !loaded_blas<T>().gemm) return plain_product(a, b, c);
-  if (n == 1) return gemv_product(a, b, c.row(0), 1);
+  if (n == 1) return gemv_product(a, b, c.row(0), blas_int(c.down / c.kItem));
   if (m == 1) return gemv_product(b.transposed(), a.transposed(), c.row(0), 1);
   gemm_product(a, b, c);
 }
@@ -160,14 +166,17 @@ Array with_matrices_transposed(const Array& a) {
 
 template <class T>
 void multiply_arrays(const Array& a, const Array& b, const Array& out) {
-  if (!out.contiguous())  // by columns: C' = B' A' by rows
+  const bool matrices = a.ndim() > 1 && b.ndim() > 1;
+  constexpr std::int64_t item = sizeof(T);
+  if (matrices && out.strides().back() != item && out.shape().back() > 1)  // C' = B' A' by rows
     return multiply_arrays<T>(with_matrices_transposed(b), with_matrices_transposed(a),
                               with_matrices_transposed(out));
   const Matrix<T> left = left_matrix<T>(a), right = right_matrix<T>(b);
-  const auto c = Matrix<T>::by_rows(out.ptr<T>(), left.rows, right.cols);
+  const auto c = out.contiguous() ? Matrix<T>::by_rows(out.ptr<T>(), left.rows, right.cols)
+                                  : Matrix<T>::of(out);
   const std::int64_t stack = out.size() / (c.rows * c.cols);
   if (stack == 1) return product(left, right, c);
-  if (merged_product(a, b, stack, c)) return;
+  if (out.contiguous() && merged_product(a, b, stack, c)) return;
   const int core = (a.ndim() > 1) + (b.ndim() > 1);
   const Dims batch = leading_axes(out.shape(), core);
   for_each_matrix<3>(
@@ -242,6 +251,25 @@ void matmul_adjoint(Rule& rule, Term adjoint) {
 }
 
 }  // namespace
+
+bool can_be_divided(const Array& a, const Array& b, const Array& out) {
+  constexpr std::int64_t kWorthIt = 1 << 19;  // multiplications: about 10 us
+  if (a.ndim() < 2 || b.ndim() < 2 || out.dtype() != a.dtype() || a.dtype() != b.dtype())
+    return false;
+  const bool tiled = out.dtype() == DType::f64   ? tile_product<double>() != nullptr
+                     : out.dtype() == DType::f32 ? tile_product<float>() != nullptr
+                                                 : false;
+  const std::int64_t k = a.shape().back(), n = out.shape().back();
+  const std::int64_t m = out.shape()[out.shape().size() - 2];
+  return tiled && out.size() * k >= kWorthIt && is_moderate(m / 2, n, k) && is_moderate(m, n, k);
+}
+
+Array rows_between(const Array& a, std::int64_t first, std::int64_t last) {
+  Dims shape = a.shape();
+  const std::size_t axis = shape.size() - 2;
+  shape[axis] = last - first;
+  return a.view(shape, a.strides(), a.data() + first * a.strides()[axis]);
+}
 
 const Rules rules::matmul = {.shape = matmul_shape,
                              .value = matmul_value,

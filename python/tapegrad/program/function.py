@@ -87,7 +87,7 @@ class Function(_core.FastCall):
             arguments = self.arguments((x,), {})
             trace = self.traces.first(arguments.key)
             if trace is not None and trace.has_gradient() and is_plain(arguments):
-                self.hvp.enter(trace.program("hvp", (0,), (0,)), trace.captured, VALUE)
+                self.hvp.enter(trace.program("hvp", (0,)), trace.captured, VALUE)
         return found
 
     def jacobian(self, *args: Any, argnums: Argnums = 0, **kwargs: Any) -> Any:
@@ -239,7 +239,7 @@ class Function(_core.FastCall):
         arguments = self.arguments(args, kwargs, inputs.positions())
         wrt = tuple(i for n in inputs.positions() for i in owned_by(arguments, n))
         into = None if out is None else [None, *inputs.match_out(out, transform)]
-        replay = self.traces.run_gradient(arguments, wrt, into)
+        replay = self.traces.run_if_scalar(arguments, "gradient", wrt, (), into)
         if replay is None:
             return None
         if is_plain(arguments) and len(wrt) == 1 and not _core.full_checks():

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tapegrad.program.finite import watch
-from tapegrad.program.signature import owned_by
+from tapegrad.program.signature import Arguments, owned_by
 from tapegrad.program.trace import Failed, Request
 from tapegrad.transforms.inputs import Argnums, Inputs, Slot
+from tapegrad.transforms.outputs import Outputs
 from tapegrad.transforms.recording import Run
 
 if TYPE_CHECKING:
     from tapegrad.program.function import Function
+    from tapegrad.program.traces import Traces
 
 
 class Replay(Run):
@@ -57,6 +59,55 @@ class Replay(Run):
         if has_aux:
             self.value, _ = self.split(self._slots)
             self._result, self.aux = self.split(self._result)
+
+    def gradient_at_once(
+        self, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums
+    ) -> tuple[Any, Any] | None:
+        f: Any = self.f
+        found: tuple[Any, Any] | None = f._gradient(self.transform, args, kwargs, argnums, None)
+        return found
+
+    def jvp_at_once(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        arguments, wrt, seeds = self._prepare(primals, tangents, (), {})
+        replay = self._traces().run(arguments, "tangent", wrt, seeds)
+        metas = replay.trace.recording.outputs
+        if not all(dtype.kind in "fc" for _, dtype in metas):
+            return None
+        result, count = replay.trace.result, len(metas)
+        slots = [Slot(k, *meta) for k, meta in enumerate(metas)]
+        outputs = Outputs(result.filled(slots), self.transform)
+        moved = [replay.outputs[count + slot.index] for slot in outputs.variables]
+        return result.filled(replay.outputs[:count]), outputs.gather(moved)
+
+    def hvp_at_once(
+        self,
+        primals: Sequence[Any],
+        tangents: Sequence[Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        arguments, wrt, seeds = self._prepare(primals, tangents, args, kwargs)
+        replay = self._traces().run_if_scalar(arguments, "hvp", wrt, seeds)
+        return None if replay is None else self.inputs.gather(replay.outputs)
+
+    def _traces(self) -> Traces:
+        traces: Traces = self.f.traces  # type: ignore[attr-defined]
+        return traces
+
+    def _prepare(
+        self,
+        primals: Sequence[Any],
+        tangents: Sequence[Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> tuple[Arguments, tuple[int, ...], list[Any]]:
+        """The flat arguments, which of them are differentiated, and their tangents."""
+        everything = (*primals, *args)
+        self.inputs = Inputs(_slot, everything, tuple(range(len(primals))), self.transform)
+        positions = self.inputs.positions()
+        arguments: Arguments = self.f.arguments(everything, kwargs, positions)  # type: ignore[attr-defined]
+        wrt = tuple(i for n in positions for i in owned_by(arguments, n))
+        return arguments, wrt, self.inputs.match(tangents, f"{self.transform}: tangents")
 
     def finish(self) -> None:
         """The plain result, for the caller."""

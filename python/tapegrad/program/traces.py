@@ -92,16 +92,21 @@ class Traces:
         watch(self.name, trace, Request(kind, wrt), arguments, inputs, found)
         return Replay(trace, found)
 
-    def run_gradient(
-        self, arguments: Arguments, wrt: tuple[int, ...], out: Sequence[Any] | None
+    def run_if_scalar(
+        self,
+        arguments: Arguments,
+        kind: str,
+        wrt: tuple[int, ...],
+        extra: Sequence[Any] = (),
+        out: Sequence[Any] | None = None,
     ) -> Replay | None:
-        """Value and gradient of a function of one real scalar; None if it is something else."""
+        """As `run` for a function that returns one real number; None if it is something else."""
         trace = self.first(arguments.key)
         if trace is None:
             trace, _ = self.record(arguments)
         if not trace.has_gradient():
             return None
-        replay = self.run(arguments, "gradient", wrt, (), out)
+        replay = self.run(arguments, kind, wrt, extra, out)
         return replay if replay.trace.has_gradient() else None
 
     def record(

@@ -63,6 +63,26 @@ class Run:
         self.aux: Any
         self.value, self.aux = self.split(result) if has_aux else (result, None)
 
+    def gradient_at_once(
+        self, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums
+    ) -> tuple[Any, Any] | None:
+        """Value and gradient, where there is a way without `call`; else None. So the others."""
+        return None
+
+    def jvp_at_once(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        """Value and tangent."""
+        return None
+
+    def hvp_at_once(
+        self,
+        primals: Sequence[Any],
+        tangents: Sequence[Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """The product of the Hessian by the primals and the tangents."""
+        return None
+
     def scalar(self, holomorphic: bool = False) -> list[Variable]:
         """The value as the output of a reverse sweep: nothing if it is constant."""
         output = scalar(self.value, self.f, self.transform, holomorphic)

@@ -40,9 +40,12 @@ def grad(
     (0.0, 2.0)
     """
     options = argnums, has_aux, holomorphic
+    is_plain = not (has_aux or holomorphic)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
         run = run_of("grad", f)
+        if is_plain and (both := run.gradient_at_once(args, kwargs, argnums)):
+            return both[1]
         found = _gradient(run, options, args, kwargs)
         return (found, run.aux) if has_aux else found
 
@@ -59,9 +62,12 @@ def value_and_grad(
     (8.0, 12.0)
     """
     options = argnums, has_aux, holomorphic
+    is_plain = not (has_aux or holomorphic)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         run = run_of("value_and_grad", f)
+        if is_plain and (both := run.gradient_at_once(args, kwargs, argnums)):
+            return both
         found = _gradient(run, options, args, kwargs)
         return ((run.value, run.aux), found) if has_aux else (run.value, found)
 
