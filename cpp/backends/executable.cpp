@@ -1,7 +1,6 @@
 // The serial and OpenMP way to run a plan: its steps, one after the other.
 #include "backends/executable.hpp"
 
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -68,17 +67,6 @@ std::int64_t work_of(const Plan& plan) {
   for (auto& s : plan.scalars) work += 4 * static_cast<std::int64_t>(s.words.size());
   for (auto& op : plan.ops) work += 1000 + 10 * op.out.shape.product();
   return work;
-}
-
-// out = a b, each thread some of the rows.
-void multiply_rows(std::span<const Array> in, const Array& out, int threads) {
-  const std::int64_t rows = out.shape()[out.shape().size() - 2];
-#pragma omp parallel for num_threads(threads) schedule(static)
-  for (int part = 0; part < threads; ++part) {
-    const std::int64_t first = rows * part / threads, last = rows * (part + 1) / threads;
-    const std::array some{rows_between(in[0], first, last), in[1]};
-    rules::matmul.value(some, {}, rows_between(out, first, last));
-  }
 }
 
 std::atomic<int> threads_by_default{1};
@@ -167,7 +155,7 @@ void Executable::call(const OpCall& op, std::span<Array> operands, char* const* 
     if (op.copies_base) copy_into(in[0], out);
     rules.update(out, in.subspan(1), op.attrs);
   } else if (threads > 1 && op.op == Op::matmul && can_be_divided(in[0], in[1], out)) {
-    multiply_rows(in, out, threads);
+    multiply_rows(in[0], in[1], out, threads);
   } else {
     rules.value(in, op.attrs, out);
   }

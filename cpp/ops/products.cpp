@@ -1,5 +1,6 @@
 // matmul: NumPy's product for every number of axes. Values go through BLAS on views as they are,
 // or through tiles of our own where these are faster; short products are plain loops.
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -250,25 +251,43 @@ void matmul_adjoint(Rule& rule, Term adjoint) {
   rule.add(1, reshape(fit(t, {b.dtype, s.b}), b.shape));
 }
 
-}  // namespace
+constexpr std::int64_t kRowsTogether = 32;  // a multiple of the rows of a tile
 
-bool can_be_divided(const Array& a, const Array& b, const Array& out) {
-  constexpr std::int64_t kWorthIt = 1 << 19;  // multiplications: about 10 us
-  if (a.ndim() < 2 || b.ndim() < 2 || out.dtype() != a.dtype() || a.dtype() != b.dtype())
-    return false;
-  const bool tiled = out.dtype() == DType::f64   ? tile_product<double>() != nullptr
-                     : out.dtype() == DType::f32 ? tile_product<float>() != nullptr
-                                                 : false;
-  const std::int64_t k = a.shape().back(), n = out.shape().back();
-  const std::int64_t m = out.shape()[out.shape().size() - 2];
-  return tiled && out.size() * k >= kWorthIt && is_moderate(m / 2, n, k) && is_moderate(m, n, k);
-}
-
+// The rows from `first` up to `last` of each matrix.
 Array rows_between(const Array& a, std::int64_t first, std::int64_t last) {
   Dims shape = a.shape();
   const std::size_t axis = shape.size() - 2;
   shape[axis] = last - first;
   return a.view(shape, a.strides(), a.data() + first * a.strides()[axis]);
+}
+
+}  // namespace
+
+bool can_be_divided(const Array& a, const Array& b, const Array& out) {
+  constexpr std::int64_t kWorthIt = 1 << 19;  // multiplications: about 10 us
+  const bool matrices = a.ndim() > 1 && b.ndim() > 1;
+  if (!matrices || out.dtype() != a.dtype() || a.dtype() != b.dtype()) return false;
+  const std::int64_t k = a.shape().back();
+  if (out.size() * k < kWorthIt) return false;
+  const bool tiled = out.dtype() == DType::f64   ? tile_product<double>() != nullptr
+                     : out.dtype() == DType::f32 ? tile_product<float>() != nullptr
+                                                 : false;
+  const std::int64_t n = out.shape().back(), m = out.shape()[out.shape().size() - 2];
+  return tiled && m >= 2 * kRowsTogether && is_moderate(kRowsTogether, n, k) &&
+         is_moderate(m, n, k);
+}
+
+void multiply_rows(const Array& a, const Array& b, const Array& out, int threads) {
+  const std::int64_t rows = a.shape()[a.shape().size() - 2];
+  const std::int64_t units = (rows + kRowsTogether - 1) / kRowsTogether;
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int part = 0; part < threads; ++part) {
+    const std::int64_t first = units * part / threads * kRowsTogether;
+    const std::int64_t last = std::min(units * (part + 1) / threads * kRowsTogether, rows);
+    if (first >= last) continue;
+    const std::array some{rows_between(a, first, last), b};
+    matmul_value(some, {}, rows_between(out, first, last));
+  }
 }
 
 const Rules rules::matmul = {.shape = matmul_shape,

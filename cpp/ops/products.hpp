@@ -5,11 +5,11 @@
 
 namespace tapegrad {
 
-// Whether the rows of out = a b may be computed in parts, to the same bits, and are worth it: of
-// products that BLAS computes, BLAS divides the work.
+// Whether the rows of out = a b may be computed in parts, to the same bits, and are worth it. Not
+// of those that BLAS computes: its own threads and ours would wait for each other.
 bool can_be_divided(const Array& a, const Array& b, const Array& out);
 
-// The rows from `first` up to `last` of each matrix.
-Array rows_between(const Array& a, std::int64_t first, std::int64_t last);
+// Computes out = a b, each of so many threads some of the rows.
+void multiply_rows(const Array& a, const Array& b, const Array& out, int threads);
 
 }  // namespace tapegrad

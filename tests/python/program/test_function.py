@@ -401,6 +401,24 @@ def test_the_number_of_threads_changes_no_bit():
         tg.set_threads(0)
 
 
+@pytest.mark.parametrize("shape", [(300, 130, 64), (257, 140, 33), (2, 200, 90, 40)], ids=str)
+def test_threads_share_products_to_the_bit(shape):
+    *stack, m, k, n = shape
+    random = np.random.default_rng(8)
+    a, b = random.standard_normal((*stack, m, k)), random.standard_normal((*stack, k, n))
+    program = tg.record(lambda a, b: np.tanh(a @ b) @ np.swapaxes(b, -1, -2), a, b)
+    try:
+        found = []
+        for threads in (1, 2, 3):
+            tg.set_threads(threads)
+            found.append(program(a, b))
+    finally:
+        tg.set_threads(1)
+    np.testing.assert_allclose(found[0], np.tanh(a @ b) @ np.swapaxes(b, -1, -2), rtol=1e-10)
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)
+
+
 def test_replays_do_not_grow():
     F = tg.function(rosen)
     out = np.empty(7)
