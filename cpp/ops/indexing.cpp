@@ -34,9 +34,11 @@ class Locator {
     }
     step_ = shape_.empty() ? 0 : strides_.back();
   }
+  // Whether a flat index is a number of equal steps.
+  bool is_linear() const { return shape_.size() <= 1; }
+  std::int64_t step() const { return step_; }
   std::int64_t operator()(std::int64_t flat) const {
-    if (shape_.size() <= 1) [[likely]]
-      return flat * step_;
+    if (is_linear()) return flat * step_;
     std::int64_t offset = 0;
     for (std::size_t d = shape_.size(); d-- > 1; flat /= shape_[d])
       offset += flat % shape_[d] * strides_[d];
@@ -46,6 +48,16 @@ class Locator {
  private:
   Dims shape_, strides_;
   std::int64_t step_ = 0;
+};
+
+// As a Locator that is linear.
+struct Steps {
+  std::int64_t step;
+  std::int64_t operator()(std::int64_t flat) const { return flat * step; }
+};
+template <class Locate>
+struct Places {
+  Locate part, whole, index;
 };
 
 Walker lead_walker(const Array& a, std::size_t lead) {
@@ -60,16 +72,24 @@ void for_each_pair(const Array& part, const Array& whole, const Array& indices, 
   const Locator at_part(part, lead), at_whole(whole, lead), at_index(indices, lead);
   const std::int64_t count = trailing(indices.shape(), lead).product();
   const auto size = static_cast<std::uint64_t>(trailing(whole.shape(), lead).product());
+  const auto pairs = [&](const auto& at, char* const* p) {
+    bool inside = true;
+    const auto index = [&](std::int64_t i) {
+      return *reinterpret_cast<const std::int64_t*>(p[2] + at.index(i));
+    };
+    for (std::int64_t i = 0; i < count; ++i) inside &= static_cast<std::uint64_t>(index(i)) < size;
+    require(inside, "flat index out of bounds");
+    for (std::int64_t i = 0; i < count; ++i)
+      f(*reinterpret_cast<T*>(p[0] + at.part(i)), *reinterpret_cast<T*>(p[1] + at.whole(index(i))));
+  };
+  const Places<const Locator&> places{at_part, at_whole, at_index};
+  const Places<Steps> linear_places{{at_part.step()}, {at_whole.step()}, {at_index.step()}};
+  const bool linear = at_part.is_linear() && at_whole.is_linear() && at_index.is_linear();
   for_each_run<3>(leading(whole.shape(), lead),
                   {lead_walker(part, lead), lead_walker(whole, lead), lead_walker(indices, lead)},
                   [&](char** p, std::intptr_t n, const std::intptr_t* s) {
                     for (std::intptr_t k = 0; k < n; ++k, p[0] += s[0], p[1] += s[1], p[2] += s[2])
-                      for (std::int64_t i = 0; i < count; ++i) {
-                        const auto j = *reinterpret_cast<const std::int64_t*>(p[2] + at_index(i));
-                        require(static_cast<std::uint64_t>(j) < size, "flat index out of bounds");
-                        f(*reinterpret_cast<T*>(p[0] + at_part(i)),
-                          *reinterpret_cast<T*>(p[1] + at_whole(j)));
-                      }
+                      linear ? pairs(linear_places, p) : pairs(places, p);
                   });
 }
 

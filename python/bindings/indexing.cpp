@@ -123,12 +123,16 @@ bool positions_of_rows(const Dims& shape, const Array& rows, Array& positions) {
   const std::int64_t* given = rows.ptr<std::int64_t>();
   std::int64_t* next = positions.ptr<std::int64_t>();
   bool outside = false;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t row = given[i] + (given[i] < 0 ? n : 0);
-    outside |= static_cast<std::uint64_t>(row) >= static_cast<std::uint64_t>(n);
-    if (inner == 1) next[i] = row;
-    else next = std::generate_n(next, inner, [at = row * inner]() mutable { return at++; });
-  }
+  const auto row = [&](std::int64_t i) {
+    const std::int64_t found = given[i] + (given[i] < 0 ? n : 0);
+    outside |= static_cast<std::uint64_t>(found) >= static_cast<std::uint64_t>(n);
+    return found;
+  };
+  if (inner == 1)
+    for (std::int64_t i = 0; i < count; ++i) next[i] = row(i);
+  else
+    for (std::int64_t i = 0; i < count; ++i)
+      next = std::generate_n(next, inner, [at = row(i) * inner]() mutable { return at++; });
   return !outside;
 }
 
