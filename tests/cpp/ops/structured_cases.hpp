@@ -139,7 +139,8 @@ inline bool needs_python(Op wanted) {
   const auto is_linalg = [wanted](Op op, std::string_view family) {
     return op == wanted &&
            (family == "linalg" || family == "determinants" || family == "eigen" ||
-            family == "gaps" || family == "decompositions" || family == "matrix_functions");
+            family == "gaps" || family == "factors" || family == "decompositions" ||
+            family == "matrix_functions");
   };
   bool found = wanted == Op::hyp1f1 || wanted == Op::hyp2f1;
 #define STRUCTURED(name, arity, family) found = found || is_linalg(Op::name, #family);
