@@ -137,10 +137,9 @@ inline std::vector<StructuredCase> structured_cases() {
 // Ops whose values need LAPACK or SciPy's loops, which only Python brings: its tests judge them.
 inline bool needs_python(Op wanted) {
   const auto is_linalg = [wanted](Op op, std::string_view family) {
-    return op == wanted &&
-           (family == "linalg" || family == "determinants" || family == "eigen" ||
-            family == "gaps" || family == "factors" || family == "decompositions" ||
-            family == "matrix_functions");
+    return op == wanted && (family == "linalg" || family == "determinants" || family == "eigen" ||
+                            family == "gaps" || family == "factors" || family == "decompositions" ||
+                            family == "matrix_functions");
   };
   bool found = wanted == Op::hyp1f1 || wanted == Op::hyp2f1;
 #define STRUCTURED(name, arity, family) found = found || is_linalg(Op::name, #family);
