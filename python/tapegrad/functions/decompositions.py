@@ -103,9 +103,14 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Array:
     return eigh_values(square(a, "eigvalsh"), _is_upper(UPLO))
 
 
+# From NumPy 2.5 on `eig` and `eigvals` return complex numbers always; before, real ones where they
+# could.
+ALWAYS_COMPLEX = np.linalg.eigvals(np.eye(1)).dtype.kind == "c"
+
+
 def _real_if_all_are(w: Array, a: Array, *parts: Array) -> list[Array]:
     """NumPy's dtype: real results where the matrix and all of its eigenvalues are real."""
-    if is_complex(a) or not bool(np.all(seen(w).imag == 0.0)):
+    if ALWAYS_COMPLEX or is_complex(a) or not bool(np.all(seen(w).imag == 0.0)):
         return list(parts)
     return [as_dtype(_real(part), a.dtype) for part in parts]
 

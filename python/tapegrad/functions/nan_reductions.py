@@ -104,7 +104,7 @@ def _nan_extreme(
         return extreme(x, axis, out, keepdims, initial, mask)
     result = extreme(without_nan(x, last), axis, None, keepdims, initial, mask)
     # NaN is left where there is nothing else.
-    nothing = ~reductions.any(_counted(x, None), axis, None, _kept(keepdims))
+    nothing = np.logical_not(reductions.any(_counted(x, None), axis, None, _kept(keepdims)))
     if not absent(initial):
         nothing = nothing & np.isnan(seen(operand(initial)))
     return deliver(where(nothing, np.asarray(np.nan, result.dtype), result), out, extreme.__name__)

@@ -72,7 +72,8 @@ def _xlog1py(x: Array, y: Array) -> Array:
 def _one_where_irrelevant(x: Array, y: Array, pole: float) -> Array:
     """y, moved one off the pole of the logarithm where x = 0 and y is beyond: 0 * log is 0."""
     vx, vy = seen(x), seen(y)
-    irrelevant = (vx == 0) & ~np.isnan(vy) & ~((vy > pole) & (vy < np.inf))
+    inside = np.isnan(vy) | ((vy > pole) & (vy < np.inf))
+    irrelevant = (vx == 0) & np.logical_not(inside)
     return where(irrelevant, pole + 1.0, y)
 
 

@@ -152,7 +152,9 @@ def test_single_precision(name):
     f = getattr(la, name)
     value, pullback = tg.vjp(f, hermitian(x) if "h" in name else x)
     for v, w in zip(*(t if isinstance(t, tuple) else (t,) for t in (value, f(x))), strict=True):
-        assert np.asarray(v).dtype == np.asarray(w).dtype == np.float32
+        given, wanted = np.asarray(v).dtype, np.asarray(w).dtype
+        # eigenvalues are complex from NumPy 2.5 on, and recorded complex numbers are complex128
+        assert given == (np.complex128 if wanted == np.complex64 else np.float32)
     assert pullback(value)[0].dtype == np.float32
 
 
@@ -262,7 +264,7 @@ def by_eigh(f):
 def by_eig(f):
     def function(a):
         w, v = la.eig(a)
-        return (v * f(w)) @ la.inv(v)
+        return np.real((v * f(w)) @ la.inv(v))
 
     return function
 

@@ -134,7 +134,6 @@ np.ediff1d(x, to_begin=u, to_end=s)
 np.trapezoid(y, x=np.cumsum(q, axis=1), axis=1)
 np.rint(x) * x
 np.around(x, -1) * x
-np.fix(x) * x
 np.isclose(x, y) * x
 np.nonzero(x)[0] * s
 np.nanargmin(N + x, axis=1) * u
