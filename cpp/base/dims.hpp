@@ -97,4 +97,12 @@ class Dims {
   std::int64_t inline_[kInline];
 };
 
+// A shape without its axes of length 1.
+inline Dims without_ones(const Dims& shape) {
+  Dims kept;
+  for (const std::int64_t n : shape)
+    if (n != 1) kept.push_back(n);
+  return kept;
+}
+
 }  // namespace tapegrad

@@ -55,6 +55,18 @@ class Spectrum {
   double small_ = 0;
 };
 
+// The mean of a row over all values that count as equal to the i-th.
+template <class T>
+T mean_of_equal(const Matrix<T>& row, const Spectrum<T>& w, std::int64_t i) {
+  T total(0), count(0);
+  for (std::int64_t j = 0; j < row.cols; ++j)
+    if (w.equal(i, j)) {
+      total += row(0, j);
+      count += T(1);
+    }
+  return total / count;
+}
+
 template <class T>
 double largest_entry(const Matrix<T>& m) {
   double largest = 0;
@@ -70,6 +82,25 @@ double largest_entry(const Matrix<T>& m) {
       "this derivative depends on the choice. Derivatives of functions of the values alone are "
       "taken by eigvalsh, eigvals, and svd without vectors; functions of a matrix (sqrtm, expm, "
       "logm, pinv, inv) and slogdet have rules of their own");
+}
+
+// Calls f(matrix of each operand, memory of the result's) for each matrix of a stack; the operands
+// broadcast. Spectra are rows.
+template <std::size_t n, class F>
+void for_each_in_stack(std::span<const Array> in, const Array& out, F&& f) {
+  if (out.size() == 0) return;
+  const Dims batch = leading_axes(out.shape(), 2);
+  std::array<Walker, n + 1> walks;
+  for (std::size_t k = 0; k < n; ++k) walks[k] = walk_leading(in[k], 2, batch);
+  walks[n] = walk_leading(out, 2, batch);
+  dispatch_float(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for_each_matrix<n + 1>(batch, walks, [&](char* const* p) {
+      std::array<Matrix<T>, n> matrices;
+      for (std::size_t k = 0; k < n; ++k) matrices[k] = Matrix<T>::of(in[k]).at(p[k]);
+      f(matrices, reinterpret_cast<T*>(p[n]));
+    });
+  });
 }
 
 // ---- over_gaps ----
@@ -102,18 +133,8 @@ void divide_by_gaps(const Matrix<T>& m, const Spectrum<T>& w, Gap gap, T* out) {
 }
 
 void over_gaps_value(std::span<const Array> in, Attrs attrs, const Array& out) {
-  if (out.size() == 0) return;
-  dispatch_float(out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const auto m = Matrix<T>::of(in[0]), w = Matrix<T>::of(in[1]);
-    const Dims batch = leading_axes(out.shape(), 2);
-    for_each_matrix<3>(
-        batch,
-        {walk_leading(in[0], 2, batch), walk_leading(in[1], 2, batch), walk_leading(out, 2, batch)},
-        [&](char* const* p) {
-          divide_by_gaps<T>(m.at(p[0]), Spectrum<T>(w.at(p[1])), gap_of(attrs),
-                            reinterpret_cast<T*>(p[2]));
-        });
+  for_each_in_stack<2>(in, out, [&]<class T>(const auto& of, T* to) {
+    divide_by_gaps<T>(of[0], Spectrum<T>(of[1]), gap_of(attrs), to);
   });
 }
 
@@ -202,13 +223,7 @@ class EigenAdjoint {
   T on_diagonal(std::int64_t i) const {
     if constexpr (kIsComplex<T>)
       if (hermitian_ && std::abs(k_(i, i).imag()) > noise_) ambiguous_phase();
-    T total(0), count(0);
-    for (std::int64_t j = 0; j < n_; ++j)
-      if (w_.equal(i, j)) {
-        total += g_(0, j);
-        count += T(1);
-      }
-    const T mean = total / count;
+    const T mean = mean_of_equal(g_, w_, i);
     return hermitian_ ? T(std::real(mean)) : mean;
   }
   [[noreturn]] static void ambiguous_phase() {
@@ -225,21 +240,8 @@ class EigenAdjoint {
 };
 
 void eigen_adjoint_value(std::span<const Array> in, Attrs attrs, const Array& out) {
-  if (out.size() == 0) return;
-  dispatch_float(out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const auto g = Matrix<T>::of(in[0]), k = Matrix<T>::of(in[1]), w = Matrix<T>::of(in[2]);
-    const auto marks = Matrix<T>::of(in[3]);
-    const Dims batch = leading_axes(out.shape(), 2);
-    for_each_matrix<5>(
-        batch,
-        {walk_leading(in[0], 2, batch), walk_leading(in[1], 2, batch),
-         walk_leading(in[2], 2, batch), walk_leading(in[3], 2, batch), walk_leading(out, 2, batch)},
-        [&](char* const* p) {
-          EigenAdjoint<T>(g.at(p[0]), k.at(p[1]), Spectrum<T>(w.at(p[2])), marks.at(p[3]),
-                          kind_of(attrs) != 0)
-              .write(reinterpret_cast<T*>(p[4]));
-        });
+  for_each_in_stack<4>(in, out, [&]<class T>(const auto& of, T* to) {
+    EigenAdjoint<T>(of[0], of[1], Spectrum<T>(of[2]), of[3], kind_of(attrs) != 0).write(to);
   });
 }
 
@@ -291,28 +293,11 @@ Meta average_repeated_shape(std::span<const Meta> in, Attrs) {
 }
 
 void average_repeated_value(std::span<const Array> in, Attrs attrs, const Array& out) {
-  if (out.size() == 0) return;
-  dispatch_float(out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const auto g = Matrix<T>::of(in[0]), w = Matrix<T>::of(in[1]);
-    const Dims batch = leading_axes(out.shape(), 2);
-    for_each_matrix<3>(
-        batch,
-        {walk_leading(in[0], 2, batch), walk_leading(in[1], 2, batch), walk_leading(out, 2, batch)},
-        [&](char* const* p) {
-          const Matrix<T> row = g.at(p[0]);
-          const Spectrum<T> values(w.at(p[1]));
-          T* result = reinterpret_cast<T*>(p[2]);
-          for (std::int64_t i = 0; i < row.cols; ++i) {
-            T total(0), count(0);
-            for (std::int64_t j = 0; j < row.cols; ++j)
-              if (values.equal(i, j)) {
-                total += row(0, j);
-                count += T(1);
-              }
-            result[i] = kind_of(attrs) && values.vanishes(values(i)) ? T(0) : total / count;
-          }
-        });
+  for_each_in_stack<2>(in, out, [&]<class T>(const auto& of, T* to) {
+    const Matrix<T>& row = of[0];
+    const Spectrum<T> w(of[1]);
+    for (std::int64_t i = 0; i < row.cols; ++i)
+      to[i] = kind_of(attrs) && w.vanishes(w(i)) ? T(0) : mean_of_equal(row, w, i);
   });
 }
 

@@ -40,6 +40,10 @@ inline constexpr OpKind kOpKinds[] = {
 };
 constexpr OpKind kind_of(Op op) { return kOpKinds[static_cast<int>(op)]; }
 constexpr bool is_elementwise(Op op) { return kind_of(op) <= OpKind::comparison; }
+// Reductions that a loop over the elements computes, in any order of the axes.
+constexpr bool is_fold(Op op) {
+  return op == Op::sum || op == Op::prod || op == Op::max || op == Op::min;
+}
 
 inline constexpr std::string_view kOpNames[] = {
 #define UNARY(name, ...) #name,

@@ -1,9 +1,9 @@
 // Results of several parts as one: the parts of a packed result lie one after the other along its
 // last axis, each by rows. Used by the rules of factorisations.
 //
-// Where values may repeat, two marks follow, of value 0. The op `factor`, which reads a part, gives
-// its mark an adjoint of 1, so that the rule knows which parts were used: an adjoint may vanish by
-// itself.
+// Where values may repeat, two marks follow, of value 0: one of the values, one of the vectors. The
+// op `factor`, which reads a part, gives its mark an adjoint of 1, so that the rule knows which
+// parts were used: an adjoint may vanish by itself.
 #pragma once
 
 #include "ops/matrix.hpp"
@@ -11,7 +11,6 @@
 
 namespace tapegrad {
 
-enum class Mark : std::int64_t { values, vectors };
 inline constexpr std::int64_t kMarks = 2;
 
 // `rows` by `cols` elements of the packed term from `start` on, as matrices.

@@ -20,6 +20,13 @@ Array broadcast_view(const Array& a, const Dims& shape) {
   return a.view(shape, w.strides, w.data);
 }
 
+Array swap_axes_view(const Array& a, std::size_t first, std::size_t second) {
+  Dims shape = a.shape(), strides = a.strides();
+  std::swap(shape[first], shape[second]);
+  std::swap(strides[first], strides[second]);
+  return a.view(shape, strides, a.data());
+}
+
 Array complex_part_view(const Array& a, int part) {
   return Array::foreign(DType::f64, a.shape(), a.strides(), a.ptr<double>() + part, Array(a).leak(),
                         [](void* owner) { Array::adopt(owner); });

@@ -1,12 +1,13 @@
 // matmul: NumPy's product for every number of axes. Values go through BLAS on views as they are,
 // or through tiles of our own where these are faster; short products are plain loops.
+#include "ops/products.hpp"
+
 #include <array>
 #include <memory>
 #include <optional>
 
-#include "ops/products.hpp"
-
 #include "ops/matrix.hpp"
+#include "ops/parts.hpp"
 #include "ops/tile_product.hpp"
 
 namespace tapegrad {
@@ -158,11 +159,8 @@ bool merged_product(const Array& a, const Array& b, std::int64_t stack, const Ma
 }
 
 Array with_matrices_transposed(const Array& a) {
-  Dims shape = a.shape(), strides = a.strides();
-  const std::size_t last = shape.size() - 1;
-  std::swap(shape[last - 1], shape[last]);
-  std::swap(strides[last - 1], strides[last]);
-  return a.view(shape, strides, a.data());
+  const auto last = static_cast<std::size_t>(a.ndim()) - 1;
+  return swap_axes_view(a, last - 1, last);
 }
 
 template <class T>

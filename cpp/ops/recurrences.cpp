@@ -95,11 +95,7 @@ Meta cumprod_shape(std::span<const Meta> in, Attrs attrs) {
 
 // With the axis last.
 Array along_last(const Array& a, Attrs attrs) {
-  Dims shape = a.shape(), strides = a.strides();
-  const std::size_t axis = axis_of(shape, attrs), last = shape.size() - 1;
-  std::swap(shape[axis], shape[last]);
-  std::swap(strides[axis], strides[last]);
-  return a.view(shape, strides, a.data());
+  return swap_axes_view(a, axis_of(a.shape(), attrs), a.shape().size() - 1);
 }
 Term along_last(Term x, Attrs attrs) {
   Dims order(x.algebra->meta(x).shape.size());

@@ -27,8 +27,6 @@ bool is_eligible(const Dims& shape) {
   return n <= kShortAxis && most >= kLongAxis && most >= 8 * n;
 }
 
-bool is_fold(Op op) { return op == Op::sum || op == Op::prod || op == Op::max || op == Op::min; }
-
 class Choice {
  public:
   Choice(const Recording& recording, const std::vector<bool>& live)
@@ -76,14 +74,8 @@ class Choice {
            op == Op::broadcast_to;
   }
   bool adds_or_drops_axes(NodeId id) const {
-    const auto more_than_one = [](const Dims& shape) {
-      Dims kept;
-      for (const std::int64_t n : shape)
-        if (n != 1) kept.push_back(n);
-      return kept;
-    };
     return tape_[id].op == Op::reshape &&
-           more_than_one(tape_.meta(tape_[id].a).shape) == more_than_one(tape_.meta(id).shape);
+           without_ones(tape_.meta(tape_[id].a).shape) == without_ones(tape_.meta(id).shape);
   }
   // Matrices may lie by rows or by columns, as operands and as results.
   bool is_matrix_product(NodeId id) const {

@@ -101,9 +101,6 @@ class Scheduler {
       return NodeKind::reduction;
     return NodeKind::op;
   }
-  static bool is_fold(Op op) {
-    return op == Op::sum || op == Op::prod || op == Op::max || op == Op::min;
-  }
   bool has_unit_steps(const Node& n) const {
     std::int64_t immediate = 0;
     const Attrs attrs = tape_.attrs(n, immediate);
@@ -174,20 +171,11 @@ class Scheduler {
       return v;
     }
     if (n.op == Op::reshape && source.size() > 0 && !source.contiguous() &&
-        !keeps_axes(from.shape, Dims(attrs)))
+        without_ones(from.shape) != without_ones(Dims(attrs)))
       return {};
     if (n.op == Op::real && dtype != DType::c128) return View(from);
     const Array seen = rules_of(n.op).view(source, attrs);
     return View{from.root, from.offset + (seen.data() - nowhere), seen.shape(), seen.strides()};
-  }
-  // A reshape that only adds or drops axes of length 1.
-  static bool keeps_axes(const Dims& from, const Dims& to) {
-    Dims a, b;
-    for (auto d : from)
-      if (d != 1) a.push_back(d);
-    for (auto d : to)
-      if (d != 1) b.push_back(d);
-    return a == b;
   }
 
   // ---- steps ----

@@ -10,7 +10,7 @@ import numpy as np
 
 from tapegrad.program.finite import watch
 from tapegrad.program.signature import Arguments, owned_by
-from tapegrad.program.trace import Failed, Request
+from tapegrad.program.trace import Failed, Request, Trace
 from tapegrad.transforms.inputs import Argnums, Inputs, Slot
 from tapegrad.transforms.outputs import Outputs
 from tapegrad.transforms.recording import Run
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Replay(Run):
     """The part of `Run` for a function that has programs."""
 
-    __slots__ = ("_arguments", "_result", "_slots", "_trace", "_wrt")
+    __slots__ = ("_arguments", "_result", "_trace", "_wrt")
 
     def __init__(self, transform: str, f: Function) -> None:
         super().__init__(transform, f)
@@ -44,20 +44,14 @@ class Replay(Run):
         holomorphic: bool = False,
     ) -> None:
         """Find the trace for these arguments, recording it if there is none."""
-        self.inputs = Inputs(_slot, args, argnums, self.transform)
+        self._arguments, self._wrt = self._flat(args, kwargs, argnums)
         if holomorphic:
             self.check_complex()
-        traces = self.f.traces  # type: ignore[attr-defined]
-        positions = self.inputs.positions()
-        self._arguments = self.f.arguments(args, kwargs, positions)  # type: ignore[attr-defined]
-        self._trace, values = traces.run(self._arguments, "value", ())
-        self._wrt = tuple(i for n in positions for i in owned_by(self._arguments, n))
-        result = self._trace.result
-        slots = [Slot(k, *meta) for k, meta in enumerate(self._trace.recording.outputs)]
-        self._slots, self._result = result.filled(slots), result.filled(values)
-        self.value, self.aux = self._slots, None
+        self._trace, values = self._traces().run(self._arguments, "value", ())
+        slots, self._result = _slots(self._trace), self._trace.result.filled(values)
+        self.value, self.aux = slots, None
         if has_aux:
-            self.value, _ = self.split(self._slots)
+            self.value, _ = self.split(slots)
             self._result, self.aux = self.split(self._result)
 
     def gradient_at_once(
@@ -68,16 +62,15 @@ class Replay(Run):
         return found
 
     def jvp_at_once(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-        arguments, wrt, seeds = self._prepare(primals, tangents, (), {})
+        arguments, wrt, seeds = self._with_tangents(primals, tangents, (), {})
         replay = self._traces().run(arguments, "tangent", wrt, seeds)
         metas = replay.trace.recording.outputs
         if not all(dtype.kind in "fc" for _, dtype in metas):
             return None
-        result, count = replay.trace.result, len(metas)
-        slots = [Slot(k, *meta) for k, meta in enumerate(metas)]
-        outputs = Outputs(result.filled(slots), self.transform)
+        count = len(metas)
+        outputs = Outputs(_slots(replay.trace), self.transform)
         moved = [replay.outputs[count + slot.index] for slot in outputs.variables]
-        return result.filled(replay.outputs[:count]), outputs.gather(moved)
+        return replay.trace.result.filled(replay.outputs[:count]), outputs.gather(moved)
 
     def hvp_at_once(
         self,
@@ -86,7 +79,7 @@ class Replay(Run):
         args: Sequence[Any],
         kwargs: dict[str, Any],
     ) -> Any:
-        arguments, wrt, seeds = self._prepare(primals, tangents, args, kwargs)
+        arguments, wrt, seeds = self._with_tangents(primals, tangents, args, kwargs)
         replay = self._traces().run_if_scalar(arguments, "hvp", wrt, seeds)
         return None if replay is None else self.inputs.gather(replay.outputs)
 
@@ -94,19 +87,24 @@ class Replay(Run):
         traces: Traces = self.f.traces  # type: ignore[attr-defined]
         return traces
 
-    def _prepare(
+    def _flat(
+        self, args: Sequence[Any], kwargs: dict[str, Any], argnums: Argnums
+    ) -> tuple[Arguments, tuple[int, ...]]:
+        """The flat arguments, and which of them are differentiated."""
+        self.inputs = Inputs(_slot, args, argnums, self.transform)
+        positions = self.inputs.positions()
+        arguments: Arguments = self.f.arguments(args, kwargs, positions)  # type: ignore[attr-defined]
+        return arguments, tuple(i for n in positions for i in owned_by(arguments, n))
+
+    def _with_tangents(
         self,
         primals: Sequence[Any],
         tangents: Sequence[Any],
         args: Sequence[Any],
         kwargs: dict[str, Any],
     ) -> tuple[Arguments, tuple[int, ...], list[Any]]:
-        """The flat arguments, which of them are differentiated, and their tangents."""
-        everything = (*primals, *args)
-        self.inputs = Inputs(_slot, everything, tuple(range(len(primals))), self.transform)
-        positions = self.inputs.positions()
-        arguments: Arguments = self.f.arguments(everything, kwargs, positions)  # type: ignore[attr-defined]
-        wrt = tuple(i for n in positions for i in owned_by(arguments, n))
+        argnums = tuple(range(len(primals)))
+        arguments, wrt = self._flat((*primals, *args), kwargs, argnums)
         return arguments, wrt, self.inputs.match(tangents, f"{self.transform}: tangents")
 
     def finish(self) -> None:
@@ -148,6 +146,11 @@ class Replay(Run):
         request = Request(kind, self._wrt, of, directions)
         watch(self.f.traces.name, self._trace, request, self._arguments, inputs, found)  # type: ignore[attr-defined]
         return found
+
+
+def _slots(trace: Trace) -> Any:
+    """The result of a trace with a slot for each value."""
+    return trace.result.filled([Slot(k, *m) for k, m in enumerate(trace.recording.outputs)])
 
 
 def _slot(value: Any) -> Slot:
