@@ -9,6 +9,7 @@ namespace tapegrad {
 namespace {
 
 constexpr std::int64_t kTile = 32;  // two tiles of complex numbers fill a 32 KiB cache
+constexpr std::int64_t kShort = 8, kBlock = 512;
 
 // The two arrays axis by axis, outermost first, with strides in bytes.
 struct Pair {
@@ -56,13 +57,22 @@ void copy_run(char* to, char* from, std::intptr_t n, std::intptr_t to_step, std:
   }
 }
 
-// A plane whose fast axis differs between the arrays: `to` walks axis 1 fastest, `from` axis 0. In
-// tiles, so that every cache line is used whole.
+// A plane of which `to` walks axis 1 fastest. Where `from` walks axis 0 fastest, tiles use every
+// cache line whole; where axis 1 is short, runs go along axis 0.
 struct Plane {
   std::int64_t n[2], to[2], from[2];
 };
 template <std::size_t item>
+void copy_columns(char* to, char* from, const Plane& plane) {
+  for (std::int64_t i = 0; i < plane.n[0]; i += kBlock)
+    for (std::int64_t j = 0; j < plane.n[1]; ++j)
+      copy_run<item>(to + i * plane.to[0] + j * plane.to[1],
+                     from + i * plane.from[0] + j * plane.from[1], std::min(kBlock, plane.n[0] - i),
+                     plane.to[0], plane.from[0]);
+}
+template <std::size_t item>
 void copy_plane(char* to, char* from, const Plane& plane) {
+  if (plane.n[1] < kShort) return copy_columns<item>(to, from, plane);
   for (std::int64_t i0 = 0; i0 < plane.n[0]; i0 += kTile) {
     const std::int64_t i1 = std::min(i0 + kTile, plane.n[0]);
     for (std::int64_t j0 = 0; j0 < plane.n[1]; j0 += kTile) {
@@ -75,10 +85,16 @@ void copy_plane(char* to, char* from, const Plane& plane) {
   }
 }
 
-// The axis other than the last that `from` walks contiguously, or -1.
-int fast_axis(const Pair& pair, std::int64_t item) {
+// The axis that makes a plane with the last one: one that `from` walks contiguously, or a long one
+// beside a short last axis. -1 if the last axis is best alone.
+int plane_axis(const Pair& pair, std::int64_t item) {
   const int last = pair.shape.ndim() - 1;
-  if (last < 1 || std::abs(pair.from.strides[last]) <= item) return -1;
+  if (last < 1) return -1;
+  if (pair.shape.back() < kShort) {
+    const auto longest = std::max_element(pair.shape.begin(), pair.shape.end());
+    return *longest > kShort ? static_cast<int>(longest - pair.shape.begin()) : -1;
+  }
+  if (std::abs(pair.from.strides[last]) <= item) return -1;
   for (int d = 0; d < last; ++d)
     if (std::abs(pair.from.strides[d]) == item) return d;
   return -1;
@@ -86,16 +102,16 @@ int fast_axis(const Pair& pair, std::int64_t item) {
 
 template <std::size_t item>
 void copy_items(Pair pair) {
-  const int fast = fast_axis(pair, item);
+  const int first = plane_axis(pair, item);
   const std::array<Walker, 2> walkers{pair.to, pair.from};
-  if (fast < 0) {
+  if (first < 0) {
     for_each_run<2>(pair.shape, walkers, [](char** p, std::intptr_t n, const std::intptr_t* s) {
       copy_run<item>(p[0], p[1], n, s[0], s[1]);
     });
     return;
   }
   Plane plane;
-  const int axes[] = {fast, pair.shape.ndim() - 1};
+  const int axes[] = {first, pair.shape.ndim() - 1};
   for (int k = 0; k < 2; ++k) {
     plane.n[k] = pair.shape[axes[k]];
     plane.to[k] = pair.to.strides[axes[k]];
