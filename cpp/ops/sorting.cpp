@@ -1,5 +1,6 @@
-// Rules of the ops that give positions: argmax, argmin, argsort. Results are int64 and carry no
-// derivative, so these have a shape and a value only.
+// Rules of the ops that order the elements along an axis. argmax, argmin and argsort give
+// positions, int64 without derivative, so these have a shape and a value only; sort looks for the
+// positions when a derivative asks for them, since sorting values alone is faster.
 #include "ops/sorting.hpp"
 
 #include <algorithm>
@@ -30,7 +31,7 @@ bool before(const T& a, const T& b) {
 
 std::size_t axis_of(std::span<const Meta> in, Attrs attrs) {
   require(!attrs.empty() && attrs[0] >= 0 && attrs[0] < in[0].shape.ndim(),
-          "argmax, argmin and argsort: axis out of range");
+          "sorts and positions of extrema: axis out of range");
   return static_cast<std::size_t>(attrs[0]);
 }
 
@@ -75,42 +76,104 @@ void extremum_value(std::span<const Array> in, Attrs attrs, const Array& out) {
   });
 }
 
-// argsort ----------------------------------------------------------------------------------------
+// sort, argsort ----------------------------------------------------------------------------------
+
+// Attributes: axis, kind; of argsort a third one, where positions are to be flat: the axis from
+// which on they count.
+SortKind kind_of(Attrs attrs) { return static_cast<SortKind>(attrs[1]); }
+
+void require_kind(Attrs attrs) {
+  require(attrs.size() >= 2 && attrs[1] >= 0 && attrs[1] < static_cast<int>(SortKind::count),
+          "sort: unknown kind of sort");
+}
+
+// The axis swapped with the last one.
+Array along_last(const Array& a, Attrs attrs) {
+  return swap_axes_view(a, static_cast<std::size_t>(attrs[0]), a.shape().size() - 1);
+}
+
+Meta sort_shape(std::span<const Meta> in, Attrs attrs) {
+  axis_of(in, attrs);
+  require_kind(attrs);
+  require(attrs.size() == 2, "sort: axis and kind");
+  return in[0];
+}
+
+void sort_value(std::span<const Array> in, Attrs attrs, const Array& out) {
+  if (out.size() == 0) return;
+  const Array to = along_last(out, attrs);
+  const Array rows = to.contiguous() ? to : Array::empty(to.dtype(), to.shape());
+  copy_into(along_last(in[0], attrs), rows);
+  const Sort sort = sort_of(rows.dtype(), kind_of(attrs));
+  const std::int64_t n = rows.shape().back(), item = itemsize(rows.dtype());
+  for (std::int64_t start = 0; start < rows.size(); start += n)
+    sort(rows.data() + start * item, n, nullptr);
+  if (!to.contiguous()) copy_into(rows, to);
+}
+
+// The flat positions of the sorted elements.
+Term order_of(Rule& rule) {
+  Dims attrs = rule.attrs;
+  attrs.push_back(0);
+  return rule.algebra.apply(Op::argsort, {rule.in(0)}, attrs);
+}
+Term sort_tangent(Rule& rule) {
+  return rule.algebra.apply(Op::gather, {rule.tangent(0), order_of(rule)});
+}
+void sort_adjoint(Rule& rule, Term adjoint) {
+  rule.add(0,
+           rule.algebra.apply(Op::scatter_add, {adjoint, order_of(rule)}, rule.in_meta(0).shape));
+}
 
 Meta argsort_shape(std::span<const Meta> in, Attrs attrs) {
   axis_of(in, attrs);
-  require(attrs.size() == 2 && attrs[1] >= 0 && attrs[1] < static_cast<int>(SortKind::count),
-          "argsort: unknown kind of sort");
+  require_kind(attrs);
+  require(attrs.size() == 2 || (attrs.size() == 3 && attrs[2] >= 0 && attrs[2] <= attrs[0]),
+          "argsort: axis, kind and where flat positions begin");
   return {DType::i64, in[0].shape};
+}
+
+// Positions along an axis become flat ones within the axes from `first` on.
+void flatten_positions(const Array& positions, std::size_t axis, std::size_t first) {
+  const Dims& shape = positions.shape();
+  const auto rest = [&](std::size_t from) {
+    return Dims(std::span<const std::int64_t>(shape).subspan(from)).product();
+  };
+  const std::int64_t inner = rest(axis + 1), block = inner * shape[axis], whole = rest(first);
+  auto* p = positions.ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < positions.size(); ++i)
+    p[i] = p[i] * inner + i % whole / block * block + i % inner;
 }
 
 void argsort_value(std::span<const Array> in, Attrs attrs, const Array& out) {
   if (out.size() == 0) return;
-  const auto axis = static_cast<std::size_t>(attrs[0]);
-  const Array rows = rows_of(in[0], axis);
-  const Array order = Array::empty(DType::i64, rows.shape());
-  const std::int64_t n = rows.shape().back();
-  const ArgSort sort = argsort_of(rows.dtype(), static_cast<SortKind>(attrs[1]));
+  const Array rows = contiguous(along_last(in[0], attrs)), to = along_last(out, attrs);
+  const Array order = to.contiguous() ? to : Array::empty(DType::i64, to.shape());
+  const std::int64_t n = rows.shape().back(), item = itemsize(rows.dtype());
+  const ArgSort sort = argsort_of(rows.dtype(), kind_of(attrs));
   for (std::int64_t start = 0; start < rows.size(); start += n) {
     auto* indices = reinterpret_cast<std::intptr_t*>(order.ptr<std::int64_t>() + start);
     std::iota(indices, indices + n, std::intptr_t{0});
-    sort(rows.data() + start * itemsize(rows.dtype()), indices, n, nullptr);
+    sort(rows.data() + start * item, indices, n, nullptr);
   }
-  Dims shape = order.shape(), strides = order.strides();  // the axis goes back to its place
-  const std::int64_t stride = strides.back();
-  shape.erase(shape.size() - 1);
-  strides.erase(strides.size() - 1);
-  shape.insert(axis, n);
-  strides.insert(axis, stride);
-  copy_into(order.view(shape, strides, order.data()), out);
+  if (!to.contiguous()) copy_into(order, to);
+  if (attrs.size() == 3 && out.ndim() > 1)
+    flatten_positions(out, static_cast<std::size_t>(attrs[0]), static_cast<std::size_t>(attrs[2]));
 }
 
-// The axis moves up by one; what follows it (the kind of sort) stays.
+// Axes move up by one.
 void axis_shift(Attrs attrs, const Meta&, Dims& shifted) {
   shifted = attrs;
   ++shifted[0];
+  if (shifted.size() == 3) ++shifted[2];
 }
 
+template <class T>
+int stable_sort(void* values, std::intptr_t count, void*) {
+  T* row = static_cast<T*>(values);
+  std::stable_sort(row, row + count, before<T>);
+  return 0;
+}
 template <class T>
 int stable_argsort(void* values, std::intptr_t* indices, std::intptr_t count, void*) {
   const T* row = static_cast<const T*>(values);
@@ -121,12 +184,34 @@ int stable_argsort(void* values, std::intptr_t* indices, std::intptr_t count, vo
 
 }  // namespace
 
-ArgSort& argsort_of(DType dtype, SortKind kind) {
-  using Row = std::array<ArgSort, static_cast<std::size_t>(SortKind::count)>;
-  constexpr auto row = []<class T>(T) { return Row{stable_argsort<T>, stable_argsort<T>}; };
-  static std::array<Row, 5> table{row(double{}), row(float{}), row(Complex{}), row(bool{}),
-                                  row(std::int64_t{})};
+namespace {
+
+template <class F>
+using ByKind = std::array<F, static_cast<std::size_t>(SortKind::count)>;
+template <class F>
+using ByType = std::array<ByKind<F>, 5>;
+
+template <class F>
+F& entry(ByType<F>& table, DType dtype, SortKind kind) {
   return table[static_cast<std::size_t>(dtype)][static_cast<std::size_t>(kind)];
+}
+
+}  // namespace
+
+Sort& sort_of(DType dtype, SortKind kind) {
+  constexpr auto row = []<class T>(T) { return ByKind<Sort>{stable_sort<T>, stable_sort<T>}; };
+  static ByType<Sort> table{row(double{}), row(float{}), row(Complex{}), row(bool{}),
+                            row(std::int64_t{})};
+  return entry(table, dtype, kind);
+}
+
+ArgSort& argsort_of(DType dtype, SortKind kind) {
+  constexpr auto row = []<class T>(T) {
+    return ByKind<ArgSort>{stable_argsort<T>, stable_argsort<T>};
+  };
+  static ByType<ArgSort> table{row(double{}), row(float{}), row(Complex{}), row(bool{}),
+                               row(std::int64_t{})};
+  return entry(table, dtype, kind);
 }
 
 namespace rules {
@@ -144,6 +229,15 @@ const Rules argmin = {
     .value = extremum_value<-1>,
     .tangent = nullptr,
     .adjoint = nullptr,
+    .lanes = Lanes::shifted,
+    .shift = axis_shift,
+};
+const Rules sort = {
+    .shape = sort_shape,
+    .value = sort_value,
+    .tangent = sort_tangent,
+    .adjoint = sort_adjoint,
+    .needs = {1u << 0, 0, 0},
     .lanes = Lanes::shifted,
     .shift = axis_shift,
 };

@@ -35,7 +35,7 @@ std::optional<Term> tangent_of(Algebra& algebra, Op op, Attrs attrs, std::span<c
                                Term out, std::span<const std::optional<Term>> tangents) {
   bool any = false;
   for (auto& t : tangents) any = any || t.has_value();
-  if (!any || kind_of(op) == OpKind::comparison) return std::nullopt;
+  if (!any || !is_differentiable(algebra.meta(out).dtype)) return std::nullopt;
   if (!is_elementwise(op)) {
     LooseRule rule(algebra, op, attrs, in, out, tangents);
     return rules_of(op).tangent(rule);

@@ -44,7 +44,8 @@ Term RecordingAlgebra::apply(Op op, std::span<const Term> in, Attrs attrs) {
         in[i].is_literal() ? Array::full(weak, {}, in[i].literal) : pool_[in[i].id].recorded.value;
   std::vector<Array> operands = values;  // evaluate may convert or give up its handles
   Array out = evaluate(op, operands, attrs);
-  if (!active || (out.dtype() == DType::b8 && !target_.is_program())) return put({kNoOperand, out});
+  const bool recorded = is_differentiable(out.dtype()) || target_.is_program();
+  if (!active || !recorded) return put({kNoOperand, out});
   std::vector<Operand> ids(in.size());
   for (std::size_t i = 0; i < in.size(); ++i) ids[i] = operand_of(op, in[i]);
   return put({target_.add(op, ids, values, attrs, out), out});

@@ -158,10 +158,11 @@ PyObject* take(Given given) {
 PyObject* sort(Given given) {
   Argument x;
   std::int64_t axis = 0;
-  if (!variable_from(given[0], x) || x.value.array.ndim() != 1) return nullptr;
-  if (!is_none(given[1]) && !axis_from(given[1], 1, axis)) return nullptr;
-  const Argument order = on(Op::argsort, x, Dims{0, 0});
-  return result(on(Op::gather, std::move(x), order));
+  if (!variable_from(given[0], x) || x.value.array.ndim() == 0) return nullptr;
+  if (!given[1]) axis = x.value.array.ndim() - 1;
+  else if (is_none(given[1])) x = flat(std::move(x));
+  else if (!axis_from(given[1], shape_of(x).size(), axis)) return nullptr;
+  return record(Op::sort, std::move(x), Dims{axis, 0});
 }
 
 // Diagonals --------------------------------------------------------------------------------------

@@ -84,11 +84,14 @@ void adopt_sorts() {
   constexpr int types[] = {NPY_DOUBLE, NPY_FLOAT, NPY_CDOUBLE, NPY_BOOL, NPY_INT64};
   for (int t = 0; t < 5; ++t) {
     PyArray_Descr* descr = PyArray_DescrFromType(types[t]);
-    const auto* sorts = PyDataType_GetArrFuncs(descr)->argsort;
+    const auto* functions = PyDataType_GetArrFuncs(descr);
     for (const auto& [kind, index] :
-         {std::pair(SortKind::quick, NPY_QUICKSORT), std::pair(SortKind::stable, NPY_STABLESORT)})
-      if (sorts[index])
-        argsort_of(static_cast<DType>(t), kind) = reinterpret_cast<ArgSort>(sorts[index]);
+         {std::pair(SortKind::quick, NPY_QUICKSORT), std::pair(SortKind::stable, NPY_STABLESORT)}) {
+      const auto dtype = static_cast<DType>(t);
+      if (auto* f = functions->sort[index]) sort_of(dtype, kind) = reinterpret_cast<Sort>(f);
+      if (auto* f = functions->argsort[index])
+        argsort_of(dtype, kind) = reinterpret_cast<ArgSort>(f);
+    }
     Py_DECREF(descr);
   }
 }

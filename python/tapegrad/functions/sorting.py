@@ -1,6 +1,6 @@
-"""Sorting and searching: values are gathered in the order that NumPy finds on plain values, or that
-a program records, so the derivative is that permutation's. Called through the registry and by
-methods.py."""
+"""Sorting and searching: an op sorts as NumPy does; where there is none, values are gathered in the
+order that NumPy finds on plain values. So the derivative is that permutation's. Called through the
+registry and by methods.py."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def sort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Array:
     x, axis = _along(a, axis)
+    if _has_op(x, kind, order):
+        return apply("sort", (x,), _attributes(x, axis, kind, stable))
     return _ordered(x, argsort(x, axis, kind, order, stable=stable), axis)
 
 
@@ -52,8 +54,16 @@ def _along(a: Any, axis: int | None) -> tuple[Array, int]:
     return (reshaped(x, (x.size,)), 0) if axis is None else (x, axis)
 
 
-# The kinds of sort that the op knows, by NumPy's names.
+# The kinds of sort that the ops know, by NumPy's names.
 KINDS = {None: 0, "quicksort": 0, "stable": 1, "mergesort": 1}
+
+
+def _has_op(x: Array, kind: Any, order: Any) -> bool:
+    return order is None and x.ndim > 0 and kind in KINDS
+
+
+def _attributes(x: Array, axis: int, kind: Any, stable: Any) -> tuple[int, int]:
+    return axis_of(axis, x.ndim), 1 if stable else KINDS[kind]
 
 
 @implements(np.argsort)
@@ -61,9 +71,9 @@ def argsort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Any:
     x, axis = _along(a, axis)
-    if not in_program(x) or order is not None or (x.ndim == 0) or kind not in KINDS:
+    if not in_program(x) or not _has_op(x, kind, order):
         return np.argsort(value_of(x), axis, kind, order, stable=stable)
-    return apply("argsort", (x,), (axis_of(axis, x.ndim), 1 if stable else KINDS[kind]))
+    return apply("argsort", (x,), _attributes(x, axis, kind, stable))
 
 
 def _ordered(x: Array, order: Any, axis: int) -> Array:

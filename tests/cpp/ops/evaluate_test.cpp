@@ -91,10 +91,25 @@ TEST(Evaluate, FindsPositions) {
   EXPECT_EQ(integers(apply(Op::argmin, {m}, {0})), (Integers{1, 0, 1}));
   EXPECT_EQ(integers(apply(Op::argsort, {m}, {1, 1})), (Integers{1, 0, 2, 2, 1, 0}));
   EXPECT_EQ(integers(apply(Op::argsort, {m}, {0, 1})), (Integers{0, 0, 1, 1, 1, 0}));
+  EXPECT_EQ(integers(apply(Op::argsort, {m}, {1, 1, 0})), (Integers{1, 0, 2, 5, 4, 3}));
+  EXPECT_EQ(integers(apply(Op::argsort, {m}, {0, 1, 0})), (Integers{0, 1, 5, 3, 4, 2}));
+  const Array stack = apply(Op::reshape, {m}, {2, 1, 3});
+  EXPECT_EQ(integers(apply(Op::argsort, {stack}, {2, 1, 1})), (Integers{1, 0, 2, 2, 1, 0}));
   EXPECT_EQ(integers(apply(Op::argmax, {apply(Op::transpose, {m}, {1, 0})}, {0})),
             (Integers{0, 0}));
   EXPECT_THROW(apply(Op::argmax, {array({0}, {})}, {0}), Error);
   EXPECT_THROW(apply(Op::argsort, {m}, {2, 0}), Error);
+}
+
+TEST(Evaluate, SortsAlongAnyAxis) {
+  const Array m = array({2, 3}, {3, 1, 3, 2, 5, 0});
+  expect(apply(Op::sort, {m}, {1, 0}), {2, 3}, {1, 3, 3, 0, 2, 5});
+  expect(apply(Op::sort, {m}, {0, 1}), {2, 3}, {2, 1, 0, 3, 5, 3});
+  expect(m, {2, 3}, {3, 1, 3, 2, 5, 0});
+  const Array nan = apply(Op::sort, {array({3}, {std::nan(""), 2, 1})}, {0, 0});
+  expect(apply(Op::slice, {nan}, {0, 1, 2}), {2}, {1, 2});
+  EXPECT_TRUE(std::isnan(nan.at<double>(2)));
+  EXPECT_THROW(apply(Op::sort, {m}, {2, 0}), Error);
 }
 
 TEST(Evaluate, RefusesShapesThatDoNotBroadcast) {

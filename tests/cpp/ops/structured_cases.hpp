@@ -99,6 +99,8 @@ inline std::vector<StructuredCase> structured_cases() {
       {"rfft_odd", Op::rfft, {drawn({5, 2})}, {0}},
       {"irfft", Op::irfft, {drawn({2, 4}, DType::c128)}, {1, 6}},
       {"irfft_odd", Op::irfft, {drawn({3, 2}, DType::c128)}, {0, 5}},
+      {"sort", Op::sort, {drawn({5})}, {0, 0}},
+      {"sort_middle", Op::sort, {drawn({2, 4, 3})}, {1, 1}},
       {"cumprod", Op::cumprod, {drawn({3, 5})}, {}},
       {"cumprod_first", Op::cumprod, {drawn({3, 5})}, {1}},
       {"recurrence", Op::recurrence, {drawn({2, 5}), drawn({5}, DType::f64, 2)}, {}},
