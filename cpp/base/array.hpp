@@ -120,6 +120,8 @@ class Array {
     return object_->refs.load(std::memory_order_acquire) == 1 && !object_->base &&
            !object_->release;
   }
+  // True if both are handles on one and the same array.
+  bool same(const Array& o) const { return object_ == o.object_; }
   // True if both are views of one block, whether or not they overlap.
   bool same_block(const Array& o) const { return root(object_) == root(o.object_); }
 

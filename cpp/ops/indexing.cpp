@@ -50,18 +50,36 @@ class Locator {
   std::int64_t step_ = 0;
 };
 
-// As a Locator that is linear.
+// As a Locator that is linear, and one of elements without gaps.
 struct Steps {
   std::int64_t step;
   std::int64_t operator()(std::int64_t flat) const { return flat * step; }
 };
-template <class Locate>
+template <class T>
+struct Dense {
+  std::int64_t operator()(std::int64_t flat) const { return flat * std::int64_t{sizeof(T)}; }
+};
+template <class Part, class Whole, class Index>
 struct Places {
-  Locate part, whole, index;
+  Part part;
+  Whole whole;
+  Index index;
 };
 
 Walker lead_walker(const Array& a, std::size_t lead) {
   return {a.data(), leading(a.strides(), lead)};
+}
+
+// Of one direction: p points to part, whole and indices.
+template <class T, class At, class F>
+void for_each_index(const At& at, char* const* p, std::int64_t count, std::int64_t size, F&& f) {
+  char *const part = p[0], *const whole = p[1], *const indices = p[2];
+  const auto index = [&](std::int64_t i) {
+    return *reinterpret_cast<const std::int64_t*>(indices + at.index(i));
+  };
+  require(all_within(count, size, index), "flat index out of bounds");
+  for (std::int64_t i = 0; i < count; ++i)
+    f(*reinterpret_cast<T*>(part + at.part(i)), *reinterpret_cast<T*>(whole + at.whole(index(i))));
 }
 
 // Calls f(element of part, element of whole it stands for) for each index. Shapes: part and indices
@@ -69,28 +87,30 @@ Walker lead_walker(const Array& a, std::size_t lead) {
 template <class T, class F>
 void for_each_pair(const Array& part, const Array& whole, const Array& indices, std::size_t lead,
                    F&& f) {
-  const Locator at_part(part, lead), at_whole(whole, lead), at_index(indices, lead);
   const std::int64_t count = trailing(indices.shape(), lead).product();
-  const auto size = static_cast<std::uint64_t>(trailing(whole.shape(), lead).product());
-  const auto pairs = [&](const auto& at, char* const* p) {
-    bool inside = true;
-    const auto index = [&](std::int64_t i) {
-      return *reinterpret_cast<const std::int64_t*>(p[2] + at.index(i));
-    };
-    for (std::int64_t i = 0; i < count; ++i) inside &= static_cast<std::uint64_t>(index(i)) < size;
-    require(inside, "flat index out of bounds");
-    for (std::int64_t i = 0; i < count; ++i)
-      f(*reinterpret_cast<T*>(p[0] + at.part(i)), *reinterpret_cast<T*>(p[1] + at.whole(index(i))));
+  const std::int64_t size = trailing(whole.shape(), lead).product();
+  const auto for_directions = [&](const auto& at) {
+    if (lead == 0) {
+      char* const p[] = {part.data(), whole.data(), indices.data()};
+      return for_each_index<T>(at, p, count, size, f);
+    }
+    for_each_run<3>(leading(whole.shape(), lead),
+                    {lead_walker(part, lead), lead_walker(whole, lead), lead_walker(indices, lead)},
+                    [&](char** p, std::intptr_t n, const std::intptr_t* s) {
+                      for (std::intptr_t k = 0; k < n;
+                           ++k, p[0] += s[0], p[1] += s[1], p[2] += s[2])
+                        for_each_index<T>(at, p, count, size, f);
+                    });
   };
-  const Places<const Locator&> places{at_part, at_whole, at_index};
-  const Places<Steps> linear_places{{at_part.step()}, {at_whole.step()}, {at_index.step()}};
-  const bool linear = at_part.is_linear() && at_whole.is_linear() && at_index.is_linear();
-  for_each_run<3>(leading(whole.shape(), lead),
-                  {lead_walker(part, lead), lead_walker(whole, lead), lead_walker(indices, lead)},
-                  [&](char** p, std::intptr_t n, const std::intptr_t* s) {
-                    for (std::intptr_t k = 0; k < n; ++k, p[0] += s[0], p[1] += s[1], p[2] += s[2])
-                      linear ? pairs(linear_places, p) : pairs(places, p);
-                  });
+  if (part.contiguous() && whole.contiguous() && indices.contiguous())
+    return for_directions(Places<Dense<T>, Dense<T>, Dense<std::int64_t>>{});
+  const Locator at_part(part, lead), at_whole(whole, lead), at_index(indices, lead);
+  if (at_part.is_linear() && at_whole.is_linear() && at_index.is_linear())
+    for_directions(
+        Places<Steps, Steps, Steps>{{at_part.step()}, {at_whole.step()}, {at_index.step()}});
+  else
+    for_directions(
+        Places<const Locator&, const Locator&, const Locator&>{at_part, at_whole, at_index});
 }
 
 void scatter_into(const Array& whole, const Array& part, const Array& indices, std::size_t lead) {

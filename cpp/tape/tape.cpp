@@ -1,6 +1,8 @@
 // The array part of the tape.
 #include "tape/tape.hpp"
 
+#include <array>
+
 #include "ops/custom.hpp"
 #include "ops/kernels.hpp"
 
@@ -20,9 +22,14 @@ unsigned needs_of(Op op, int i) {
 }  // namespace
 
 unsigned operands_read(Op op) {
-  unsigned all = 0;
-  for (int i = 0; i < std::max(arity_of(op), 1); ++i) all |= needs_of(op, i);
-  return all;
+  static const auto table = [] {
+    std::array<unsigned, static_cast<std::size_t>(Op::count)> read{};
+    for (std::size_t k = 0; k < read.size(); ++k)
+      for (int i = 0; i < std::max(arity_of(static_cast<Op>(k)), 1); ++i)
+        read[k] |= needs_of(static_cast<Op>(k), i);
+    return read;
+  }();
+  return table[static_cast<std::size_t>(op)];
 }
 
 int Tape::operand_count(const Node& n) const {

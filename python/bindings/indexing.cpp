@@ -5,6 +5,7 @@
 #include "base/copy.hpp"
 #include "convert.hpp"
 #include "guards.hpp"
+#include "ops/parts.hpp"
 #include "variable.hpp"
 
 namespace tapegrad {
@@ -111,6 +112,18 @@ bool positions_of_mask(const Dims& shape, const Array& mask, Array& positions) {
   return true;
 }
 
+// Indices of an axis of length n that are used as they are: none is negative.
+bool are_positions(const Array& rows, std::int64_t n, Array& positions) {
+  Copied& known = current_session->copy_of(rows);
+  const auto* given = rows.ptr<std::int64_t>();
+  if (known.within == 0 || known.within > n) {
+    if (!all_within(rows.size(), n, [&](std::int64_t i) { return given[i]; })) return false;
+    known.within = n;
+  }
+  positions = known.array;
+  return true;
+}
+
 bool positions_of_rows(const Dims& shape, const Array& rows, Array& positions) {
   Dims result = rows.shape();
   std::int64_t inner = 1;
@@ -118,8 +131,9 @@ bool positions_of_rows(const Dims& shape, const Array& rows, Array& positions) {
     result.push_back(shape[d]);
     inner *= shape[d];
   }
-  positions = Array::empty(DType::i64, result);
   const std::int64_t n = shape[0], count = rows.size();
+  if (shape.size() == 1 && current_session && are_positions(rows, n, positions)) return true;
+  positions = Array::empty(DType::i64, result);
   const std::int64_t* given = rows.ptr<std::int64_t>();
   std::int64_t* next = positions.ptr<std::int64_t>();
   bool outside = false;

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "base/copy.hpp"
+#include "sweeps/recording.hpp"
 
 namespace tapegrad {
 namespace {
@@ -32,9 +33,9 @@ constexpr std::size_t kLookBack = 8;
 
 // The last entries, newest first, that satisfy `is_it`; null if there is none among kLookBack.
 template <class T, class F>
-const T* among_last(const std::vector<T>& all, F&& is_it) {
+T* among_last(std::vector<T>& all, F&& is_it) {
   for (std::size_t k = 1; k <= std::min(kLookBack, all.size()); ++k)
-    if (const T& item = all[all.size() - k]; is_it(item)) return &item;
+    if (T& item = all[all.size() - k]; is_it(item)) return &item;
   return nullptr;
 }
 
@@ -44,24 +45,36 @@ Array Session::keep(const Array& a) {
   constexpr std::int64_t kSmall = 16384;  // bytes
   if (a.nbytes() > kSmall) {
     const std::uint64_t quick = quick_fingerprint(a);
-    const bool known = among_last(captured, [&](const Captured& c) {
+    const Captured* known = among_last(captured, [&](const Captured& c) {
       return c.array.data() == a.data() && c.array.dtype() == a.dtype() &&
              c.array.shape() == a.shape() && c.array.strides() == a.strides() && c.quick == quick;
     });
-    if (!known) capture(a);
+    if (known) return known->array;
+    capture(a);
     return a;
   }
-  if (!a.contiguous()) return copy_in_order(a);
+  return a.contiguous() ? copy_of(a).array : copy_in_order(a);
+}
+
+Copied& Session::copy_of(const Array& a) {
   const auto bytes = static_cast<std::size_t>(a.nbytes());
-  const Copied* known = among_last(copied, [&](const Copied& c) {
-    return c.from == a.data() && c.copy.dtype() == a.dtype() && c.copy.shape() == a.shape() &&
-           std::memcmp(c.copy.data(), a.data(), bytes) == 0;
+  Copied* known = among_last(copied, [&](const Copied& c) {
+    return c.from == a.data() && c.array.dtype() == a.dtype() && c.array.shape() == a.shape() &&
+           std::memcmp(c.array.data(), a.data(), bytes) == 0;
   });
-  if (known) return known->copy;
-  Array copy = copy_in_order(a);
+  if (known) return *known;
   if (copied.size() >= 4 * kLookBack) copied.erase(copied.begin(), copied.end() - kLookBack);
-  copied.push_back({a.data(), copy});
-  return copy;
+  return copied.emplace_back(Copied{a.data(), copy_in_order(a)});
+}
+
+Operand Session::leaf_of(Op op, const Array& kept) {
+  const auto is_it = [&](const auto& entry) { return entry.array.same(kept); };
+  Operand* node = nullptr;
+  if (Copied* known = among_last(copied, is_it)) node = &known->node;
+  else if (Captured* large = among_last(captured, is_it)) node = &large->node;
+  if (!node) return constant_operand(tape, op, kept);
+  if (*node == kNoOperand) *node = constant_operand(tape, op, kept);
+  return *node;
 }
 
 void Session::capture(const Array& a) {

@@ -18,11 +18,14 @@ namespace tapegrad {
 struct Captured {
   Array array;
   std::uint64_t fingerprint, quick;
+  Operand node = kNoOperand;  // its leaf, if it has one
 };
-// A small array that was copied: `from` is where it lay.
+// An array that was copied: `from` is where it lay.
 struct Copied {
   const char* from;
-  Array copy;
+  Array array;
+  Operand node = kNoOperand;
+  std::int64_t within = 0;  // of indices: all are known to lie in [0, within)
 };
 
 // A plain value that has left the recording: Python has gone on with it, so a replay is good only
@@ -52,6 +55,10 @@ struct Session {
   // What the tape keeps of a plain array: a copy of a small one, and a large one itself, watched,
   // so that a later write cannot make a derivative wrong in silence. The same again is kept once.
   Array keep(const Array& a);
+  // The copy of a contiguous array, the last one if it is still the same. Good until the next one.
+  Copied& copy_of(const Array& a);
+  // The leaf of an array that an op reads: one for all reads of an array that was kept once.
+  Operand leaf_of(Op op, const Array& kept);
   // Takes a plain array by reference: it must be the same when a derivative is swept.
   void capture(const Array& a);
   // Raises Error if an array that was captured by reference has changed.

@@ -186,7 +186,7 @@ bool argument_from(PyObject* o, Argument& argument) {
     argument.variable = true;
     return true;
   }
-  if (number_from(o, argument.value.array, argument.weak)) return true;
+  if (!PyArray_CheckExact(o) && number_from(o, argument.value.array, argument.weak)) return true;
   argument.weak = false;
   if (!PyArray_Check(o) && !PyList_Check(o) && !PyTuple_Check(o) &&
       !PyObject_HasAttrString(o, "__array__"))
@@ -317,7 +317,7 @@ Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
       in.size() > 4 ? std::span<Operand>(many_ids) : std::span<Operand>(few_ids.data(), in.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (in[i].value.active()) ids[i] = in[i].value.operand;
-    else if (kept[i]) ids[i] = constant_operand(tape, op, kept[i]);
+    else if (kept[i]) ids[i] = current_session->leaf_of(op, kept[i]);
     else ids[i] = tape.add_leaf(Op::constant, base);
   }
   const Operand id = tape.add(op, ids, kept, attrs, out);

@@ -37,20 +37,41 @@ struct Effort {
 // full pass over a large one would cost as much as a product with it.
 constexpr Effort kThorough{1 << 18, 1024}, kQuick{1 << 11, 64};
 
-std::uint64_t hash_of(char* data, const Dims& shape, const Dims& strides, std::int64_t item,
-                      const Effort& effort) {
+std::uint64_t word_of(const char* p, std::int64_t item) {
+  std::uint64_t words[2] = {0, 0};
+  if (item == 8) std::memcpy(words, p, 8);  // a load, not a call
+  else std::memcpy(words, p, static_cast<std::size_t>(item));
+  return words[0] ^ (words[1] * kPrime);
+}
+
+// Of elements that lie evenly, the first and the last among them; `place` tells where.
+template <Effort effort, class F>
+std::uint64_t hash_of_samples(std::int64_t n, std::int64_t item, F&& place) {
+  std::uint64_t lanes[4] = {0, 1, 2, 3};
+  for (std::int64_t k = 0; k < effort.samples; ++k)
+    lanes[k % 4] = mixed(lanes[k % 4], word_of(place(k * (n - 1) / (effort.samples - 1)), item));
+  return mixed(mixed(lanes[0], lanes[1]), mixed(lanes[2], lanes[3]));
+}
+
+bool is_dense(const Dims& shape, const Dims& strides, std::int64_t item) {
+  for (std::size_t d = shape.size(); d-- > 0; item *= shape[d])
+    if (strides[d] != item) return false;
+  return true;
+}
+
+template <Effort effort>
+std::uint64_t hash_of(char* data, const Dims& shape, const Dims& strides, std::int64_t item) {
   const std::int64_t n = shape.product();
-  std::uint64_t h = 0;
-  if (n * item > effort.whole) {
-    for (std::int64_t k = 0; k < effort.samples; ++k) {
-      std::int64_t flat = k * (n - 1) / (effort.samples - 1);
+  if (n * item > effort.whole && is_dense(shape, strides, item))
+    return hash_of_samples<effort>(n, item, [=](std::int64_t flat) { return data + flat * item; });
+  if (n * item > effort.whole)
+    return hash_of_samples<effort>(n, item, [&](std::int64_t flat) {
       const char* p = data;
       for (std::size_t d = shape.size(); d-- > 0; flat /= shape[d])
         p += flat % shape[d] * strides[d];
-      h = hash_bytes(h, p, static_cast<std::size_t>(item));
-    }
-    return h;
-  }
+      return p;
+    });
+  std::uint64_t h = 0;
   for_each_run<1>(shape, {Walker{data, strides}},
                   [&](char** p, std::intptr_t count, const std::intptr_t* s) {
                     if (s[0] == item) {
@@ -90,10 +111,10 @@ PyObject* referent(PyObject* reference) {
 }  // namespace
 
 std::uint64_t fingerprint(const Array& a) {
-  return hash_of(a.data(), a.shape(), a.strides(), itemsize(a.dtype()), kThorough);
+  return hash_of<kThorough>(a.data(), a.shape(), a.strides(), itemsize(a.dtype()));
 }
 std::uint64_t quick_fingerprint(const Array& a) {
-  return hash_of(a.data(), a.shape(), a.strides(), itemsize(a.dtype()), kQuick);
+  return hash_of<kQuick>(a.data(), a.shape(), a.strides(), itemsize(a.dtype()));
 }
 
 namespace {
@@ -116,8 +137,8 @@ Watched::Watched(PyObject* object) : object_(object) {
   std::copy_n(PyArray_DIMS(a), n, shape_.data());
   std::copy_n(PyArray_STRIDES(a), n, strides_.data());
   item_ = PyArray_ITEMSIZE(a);
-  fingerprint_ = hash_of(data_, shape_, strides_, item_, kThorough);
-  quick_ = hash_of(data_, shape_, strides_, item_, kQuick);
+  fingerprint_ = hash_of<kThorough>(data_, shape_, strides_, item_);
+  quick_ = hash_of<kQuick>(data_, shape_, strides_, item_);
 }
 
 Watched::Watched(Watched&& o) noexcept
@@ -146,8 +167,8 @@ bool Watched::changed() const {
   // A resized array has moved; what was read is gone.
   PyArrayObject* a = as_array(alive.ptr());
   if (PyArray_BYTES(a) != owner_data_ || PyArray_NBYTES(a) != owner_size_) return true;
-  if (checks_are_full()) return hash_of(data_, shape_, strides_, item_, kThorough) != fingerprint_;
-  return hash_of(data_, shape_, strides_, item_, kQuick) != quick_;
+  if (checks_are_full()) return hash_of<kThorough>(data_, shape_, strides_, item_) != fingerprint_;
+  return hash_of<kQuick>(data_, shape_, strides_, item_) != quick_;
 }
 
 bool Watched::is_temporary() const {

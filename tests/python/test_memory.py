@@ -157,3 +157,15 @@ def test_intermediate_arrays_are_released():
     peak = []
     tg.grad(lambda x: (peak.append(resident()), chain(x), peak.append(resident()))[1])(x)
     assert peak[-1] - before < 200_000_000  # 100 arrays would be 800 MB
+
+
+@pytest.mark.parametrize("size", [3, 3000])
+def test_a_constant_is_one_node_however_often_it_is_read(size):
+    constant = np.arange(1.0, 1.0 + size)
+
+    def f(x):
+        return np.sum(constant * x + constant * (x * x))
+
+    lines = str(tg.draw(f, np.ones(size))).splitlines()
+    assert sum(line.split()[1] == "constant" for line in lines) == 1
+    assert np.array_equal(tg.grad(f)(np.ones(size)), 3.0 * constant)

@@ -227,3 +227,26 @@ def test_iteration_and_membership():
     assert np.array_equal(tg.grad(lambda x: sum(e**2 for e in x))(np.arange(3.0)), [0, 2, 4])
     assert np.array_equal(tg.grad(lambda x: sum(x.flat))(np.ones((2, 2))), np.ones((2, 2)))
     assert tg.grad(lambda x: np.sum(x) if 1.0 in x else 0.0 * np.sum(x))(np.arange(2.0))[0] == 1.0
+
+
+def test_an_index_that_changes_between_reads():
+    index = np.array([0, 1, 2])
+
+    def f(x):
+        first = x[index]
+        index[:] = [2, 2, 0]
+        second = x[index]
+        index[:] = [0, 1, 2]
+        return np.sum(first * [1.0, 2.0, 4.0]) + np.sum(second * [8.0, 16.0, 32.0])
+
+    assert tg.grad(f)(np.ones(3)).tolist() == [33.0, 2.0, 28.0]
+
+
+def test_an_index_that_fits_one_array_and_not_another():
+    index = np.array([0, 2])
+
+    def f(x):
+        return np.sum(x[index]) + np.sum(x[:2][index])
+
+    with pytest.raises(IndexError, match="index 2 is out of bounds"):
+        tg.grad(f)(np.ones(3))
