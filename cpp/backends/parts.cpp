@@ -62,7 +62,7 @@ std::int64_t run_parts(const Executable& program, std::span<const Instances> inp
                        std::span<const Instances> outputs, std::int64_t count, std::int64_t lanes,
                        int threads) {
   const std::int64_t parts = (count + lanes - 1) / lanes;
-  const int team = static_cast<int>(std::clamp<std::int64_t>(threads, 1, parts));
+  [[maybe_unused]] const int team = static_cast<int>(std::clamp<std::int64_t>(threads, 1, parts));
   const int within = parts == 1 ? threads : 1;
   std::vector<std::int64_t> failed(static_cast<std::size_t>(parts), Executable::kAllHold);
   std::exception_ptr error;

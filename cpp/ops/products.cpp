@@ -278,7 +278,9 @@ bool can_be_divided(const Array& a, const Array& b, const Array& out) {
 void multiply_rows(const Array& a, const Array& b, const Array& out, int threads) {
   const std::int64_t rows = a.shape()[a.shape().size() - 2];
   const std::int64_t units = (rows + kRowsTogether - 1) / kRowsTogether;
+#ifdef _OPENMP
 #pragma omp parallel for num_threads(threads) schedule(static)
+#endif
   for (int part = 0; part < threads; ++part) {
     const std::int64_t first = units * part / threads * kRowsTogether;
     const std::int64_t last = std::min(units * (part + 1) / threads * kRowsTogether, rows);
