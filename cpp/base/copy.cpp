@@ -8,8 +8,9 @@
 namespace tapegrad {
 namespace {
 
-constexpr std::int64_t kTile = 32;  // two tiles of complex numbers fill a 32 KiB cache
-constexpr std::int64_t kShort = 8, kBlock = 512;
+constexpr std::int64_t kTile = 32;    // two tiles of complex numbers fill a 32 KiB cache
+constexpr std::int64_t kShort = 8;    // runs of fewer elements cost more to begin than to do
+constexpr std::int64_t kBlock = 512;  // rows that are still in the cache for the next column
 
 // The two arrays axis by axis, outermost first, with strides in bytes.
 struct Pair {
@@ -85,16 +86,16 @@ void copy_plane(char* to, char* from, const Plane& plane) {
   }
 }
 
-// The axis that makes a plane with the last one: one that `from` walks contiguously, or a long one
+// The axis that makes a plane with the last one: one that `from` walks contiguously, or the longest
 // beside a short last axis. -1 if the last axis is best alone.
 int plane_axis(const Pair& pair, std::int64_t item) {
   const int last = pair.shape.ndim() - 1;
-  if (last < 1) return -1;
+  if (last < 1 || std::abs(pair.from.strides[last]) == item) return -1;
   if (pair.shape.back() < kShort) {
     const auto longest = std::max_element(pair.shape.begin(), pair.shape.end());
-    return *longest > kShort ? static_cast<int>(longest - pair.shape.begin()) : -1;
+    return *longest >= kShort ? static_cast<int>(longest - pair.shape.begin()) : -1;
   }
-  if (std::abs(pair.from.strides[last]) <= item) return -1;
+  if (pair.from.strides[last] == 0) return -1;
   for (int d = 0; d < last; ++d)
     if (std::abs(pair.from.strides[d]) == item) return d;
   return -1;

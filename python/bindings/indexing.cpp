@@ -112,15 +112,18 @@ bool positions_of_mask(const Dims& shape, const Array& mask, Array& positions) {
   return true;
 }
 
-// Indices of an axis of length n that are used as they are: none is negative.
+// A few indices of an axis of length n that are used as they are, because none is negative: they
+// are checked and copied where they are read first.
 bool are_positions(const Array& rows, std::int64_t n, Array& positions) {
-  Copied& known = current_session->copy_of(rows);
-  const auto* given = rows.ptr<std::int64_t>();
-  if (known.within == 0 || known.within > n) {
+  if (!current_session || rows.nbytes() > Session::kSmall) return false;
+  Copied* known = current_session->known_copy(rows);
+  if (!known || known->within == 0 || known->within > n) {
+    const auto* given = rows.ptr<std::int64_t>();
     if (!all_within(rows.size(), n, [&](std::int64_t i) { return given[i]; })) return false;
-    known.within = n;
+    if (!known) known = &current_session->copy_of(rows);
+    known->within = n;
   }
-  positions = known.array;
+  positions = known->array;
   return true;
 }
 
@@ -132,7 +135,7 @@ bool positions_of_rows(const Dims& shape, const Array& rows, Array& positions) {
     inner *= shape[d];
   }
   const std::int64_t n = shape[0], count = rows.size();
-  if (shape.size() == 1 && current_session && are_positions(rows, n, positions)) return true;
+  if (shape.size() == 1 && are_positions(rows, n, positions)) return true;
   positions = Array::empty(DType::i64, result);
   const std::int64_t* given = rows.ptr<std::int64_t>();
   std::int64_t* next = positions.ptr<std::int64_t>();

@@ -223,6 +223,7 @@ void forget_values(Recording& r) {
 py::tuple finish_recording(const py::sequence& inputs, const py::sequence& outputs) {
   Session* s = program_session();
   require(s && s->depth == 1, "finish_recording: no recording of a program is open");
+  s->verify_captured();
   auto made = std::make_shared<Recording>();
   for (auto v : inputs) made->inputs.push_back(recorded_operand(v));
   for (auto v : outputs) made->outputs.push_back(recorded_operand(v));

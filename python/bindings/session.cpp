@@ -42,27 +42,30 @@ T* among_last(std::vector<T>& all, F&& is_it) {
 }  // namespace
 
 Array Session::keep(const Array& a) {
-  constexpr std::int64_t kSmall = 16384;  // bytes
-  if (a.nbytes() > kSmall) {
-    const std::uint64_t quick = quick_fingerprint(a);
-    const Captured* known = among_last(captured, [&](const Captured& c) {
-      return c.array.data() == a.data() && c.array.dtype() == a.dtype() &&
-             c.array.shape() == a.shape() && c.array.strides() == a.strides() && c.quick == quick;
-    });
-    if (known) return known->array;
-    capture(a);
-    return a;
+  if (a.nbytes() <= kSmall) {
+    if (!a.contiguous()) return copy_in_order(a);
+    const Copied* known = known_copy(a);
+    return (known ? *known : copy_of(a)).array;
   }
-  return a.contiguous() ? copy_of(a).array : copy_in_order(a);
+  const std::uint64_t quick = quick_fingerprint(a);
+  const Captured* known = among_last(captured, [&](const Captured& c) {
+    return c.array.data() == a.data() && c.array.dtype() == a.dtype() &&
+           c.array.shape() == a.shape() && c.array.strides() == a.strides() && c.quick == quick;
+  });
+  if (known) return known->array;
+  capture(a);
+  return a;
 }
 
-Copied& Session::copy_of(const Array& a) {
+Copied* Session::known_copy(const Array& a) {
   const auto bytes = static_cast<std::size_t>(a.nbytes());
-  Copied* known = among_last(copied, [&](const Copied& c) {
+  return among_last(copied, [&](const Copied& c) {
     return c.from == a.data() && c.array.dtype() == a.dtype() && c.array.shape() == a.shape() &&
            std::memcmp(c.array.data(), a.data(), bytes) == 0;
   });
-  if (known) return *known;
+}
+
+Copied& Session::copy_of(const Array& a) {
   if (copied.size() >= 4 * kLookBack) copied.erase(copied.begin(), copied.end() - kLookBack);
   return copied.emplace_back(Copied{a.data(), copy_in_order(a)});
 }

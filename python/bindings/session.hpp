@@ -52,12 +52,15 @@ struct Session {
   SourceLines source;
   WatchedArrays watched;
 
+  static constexpr std::int64_t kSmall = 16384;  // bytes
   // What the tape keeps of a plain array: a copy of a small one, and a large one itself, watched,
   // so that a later write cannot make a derivative wrong in silence. The same again is kept once.
   Array keep(const Array& a);
-  // The copy of a contiguous array, the last one if it is still the same. Good until the next one.
+  // The copy of this memory among the last few that were made, if it is still the same; else null.
+  Copied* known_copy(const Array& a);
+  // A copy of a small contiguous array. Good until the next one is made.
   Copied& copy_of(const Array& a);
-  // The leaf of an array that an op reads: one for all reads of an array that was kept once.
+  // The leaf of an array that an op reads: one for all reads of an array among the last few kept.
   Operand leaf_of(Op op, const Array& kept);
   // Takes a plain array by reference: it must be the same when a derivative is swept.
   void capture(const Array& a);

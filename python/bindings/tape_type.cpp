@@ -100,8 +100,7 @@ py::object input(TapeHandle& t, py::handle value, bool keep_dtype) {
   const Unwatched unwatched(s);
   if (!number_from(value.ptr(), a, weak)) a = array_from(value.ptr(), "an input");
   if (!keep_dtype && !is_differentiable(a.dtype())) a = with_dtype(a, DType::f64);
-  constexpr std::int64_t kSmall = 16384;
-  if (a.nbytes() <= kSmall || s.program) a = copy_in_order(a);
+  if (a.nbytes() <= Session::kSmall || s.program) a = copy_in_order(a);
   else s.capture(a);
   const NodeId id = s.tape.add_leaf(Op::input, a);
   if (s.program && s.depth > 1) s.tape.keep(id, a);  // for the program it is a constant

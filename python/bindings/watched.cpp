@@ -38,10 +38,10 @@ struct Effort {
 constexpr Effort kThorough{1 << 18, 1024}, kQuick{1 << 11, 64};
 
 std::uint64_t word_of(const char* p, std::int64_t item) {
-  std::uint64_t words[2] = {0, 0};
-  if (item == 8) std::memcpy(words, p, 8);  // a load, not a call
-  else std::memcpy(words, p, static_cast<std::size_t>(item));
-  return words[0] ^ (words[1] * kPrime);
+  if (item != 8) return hash_bytes(0, p, static_cast<std::size_t>(item));
+  std::uint64_t word;
+  std::memcpy(&word, p, 8);
+  return word;
 }
 
 // Of elements that lie evenly, the first and the last among them; `place` tells where.

@@ -169,3 +169,18 @@ def test_a_constant_is_one_node_however_often_it_is_read(size):
     lines = str(tg.draw(f, np.ones(size))).splitlines()
     assert sum(line.split()[1] == "constant" for line in lines) == 1
     assert np.array_equal(tg.grad(f)(np.ones(size)), 3.0 * constant)
+
+
+def test_large_indices_of_what_is_not_recorded_are_released():
+    def f(x):
+        y = np.zeros_like(x)
+        for _ in range(40):
+            y.sum() + np.sum(y[np.arange(x.size)])
+        return np.sum(x)
+
+    large = np.ones(200_000)
+    tg.grad(f)(large)
+    before = resident()
+    peak = []
+    tg.grad(lambda x: (f(x), peak.append(resident()))[0])(large)
+    assert peak[0] - before < 20_000_000

@@ -29,7 +29,7 @@ def sort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Array:
     x, axis = _along(a, axis)
-    if _has_op(x, kind, order):
+    if _has_op(x, kind, order, stable):
         return apply("sort", (x,), _attributes(x, axis, kind, stable))
     return _ordered(x, argsort(x, axis, kind, order, stable=stable), axis)
 
@@ -40,6 +40,7 @@ def partition(
 ) -> Array:
     x, axis = _along(a, axis)
     if in_program(x):
+        np.argpartition(np.empty(x.shape), kth, axis, kind, order)  # raises what it refuses
         return sort(x, axis)  # one of the orders that a partition may have
     return _ordered(x, np.argpartition(value_of(x), kth, axis, kind, order), axis)
 
@@ -58,8 +59,10 @@ def _along(a: Any, axis: int | None) -> tuple[Array, int]:
 KINDS = {None: 0, "quicksort": 0, "stable": 1, "mergesort": 1}
 
 
-def _has_op(x: Array, kind: Any, order: Any) -> bool:
-    return order is None and x.ndim > 0 and kind in KINDS
+def _has_op(x: Array, kind: Any, order: Any, stable: Any) -> bool:
+    """Whether an op does this; what NumPy refuses goes to NumPy."""
+    known = kind is None or (stable is None and isinstance(kind, str) and kind in KINDS)
+    return known and order is None and x.ndim > 0
 
 
 def _attributes(x: Array, axis: int, kind: Any, stable: Any) -> tuple[int, int]:
@@ -71,7 +74,7 @@ def argsort(
     a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None
 ) -> Any:
     x, axis = _along(a, axis)
-    if not in_program(x) or not _has_op(x, kind, order):
+    if not in_program(x) or not _has_op(x, kind, order, stable):
         return np.argsort(value_of(x), axis, kind, order, stable=stable)
     return apply("argsort", (x,), _attributes(x, axis, kind, stable))
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from functions.expressions import check_complex, check_derivatives, check_value
 
+import tapegrad as tg
+
 SHAPES = """
 np.reshape(x, (2, 6))
 np.reshape(x, (4, -1))
@@ -277,3 +279,23 @@ def test_float32(expression):
 @pytest.mark.parametrize("expression", EVERYTHING)
 def test_complex(expression):
     check_complex(expression)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"kind": "stable", "stable": True}, ValueError, "can't be provided at the same time"),
+        ({"kind": "quicksort", "stable": False}, ValueError, "can't be provided at the same time"),
+        ({"kind": []}, TypeError, "sort kind must be str"),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [lambda f: f, tg.function])
+def test_sort_refuses_what_numpy_refuses(options, error, text, wrapped):
+    with pytest.raises(error, match=text):
+        tg.grad(wrapped(lambda x: np.sum(np.sort(x, **options))))(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("wrapped", [lambda f: f, tg.function])
+def test_partition_refuses_what_numpy_refuses(wrapped):
+    with pytest.raises(ValueError, match="out of bounds"):
+        tg.grad(wrapped(lambda x: np.partition(x, 9)[0]))(np.ones(5))

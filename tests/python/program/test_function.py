@@ -443,3 +443,23 @@ def test_large_straight_line_code():
     x = np.arange(1.0, 6.0)
     assert F(x) == pytest.approx(f(x), rel=1e-12)
     np.testing.assert_allclose(F.grad(x), tg.grad(f)(x), rtol=1e-10)
+
+
+@pytest.mark.parametrize("use", [lambda f, x: f(x), lambda f, x: f.grad(x)])
+def test_a_large_constant_that_changes_while_it_is_recorded(use):
+    def f(x):
+        work = np.ones(x.size)
+        first = np.sum(work * x)
+        work[:] = 5.0
+        return first + np.sum(work * x)
+
+    small, large = np.ones(3), np.ones(3000)
+    assert use(tg.function(f), small) is not None and f(small) == tg.function(f)(small) == 18.0
+    with pytest.raises(ValueError, match="changed in place"):
+        use(tg.function(f), large)
+
+
+def test_a_constant_of_a_wide_dtype_is_refused():
+    wide = np.ones(400, np.clongdouble)
+    with pytest.raises(TypeError, match="dtype"):
+        tg.function(lambda x: np.sum(np.abs(x * wide)))(np.ones(400))
