@@ -1,10 +1,25 @@
-"""A slow and simple replay of program recordings, to compare with the function itself."""
+"""A slow and simple replay of program recordings, to compare with the function itself, and the
+points to replay at."""
 
 import numpy as np
 
 from tapegrad import _core
 from tapegrad._core import Variable
 from tapegrad.pytree import flatten
+
+# Vectors of five: some share signs, order or integer parts, so some guards hold and some do not.
+POINTS = [
+    np.array(p)
+    for p in (
+        [0.5, -1.5, 2.25, 3.75, -0.25],
+        [0.75, -1.25, 2.5, 3.5, -0.5],
+        [0.6, -1.4, 2.3, 3.6, -0.3],
+        [3.0, 1.0, 2.0, 0.0, -4.0],
+        [1.0, 1.0, -2.0, -2.0, 0.0],
+        [-0.5, -0.5, 0.5, 1e3, 1e-3],
+        [np.nan, 1.0, np.inf, -np.inf, 2.0],
+    )
+]
 
 
 class Diverged(Exception):
