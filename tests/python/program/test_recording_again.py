@@ -1,0 +1,193 @@
+"""When `tg.function` records again and when it does not: branches and the policies for them, values
+from outside that change."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+
+
+class TestBranches:
+    def test_every_way_is_found_again(self):
+        calls = []
+
+        @tg.function
+        def f(x):
+            calls.append(1)
+            if x > 1.0:
+                return x * 2.0
+            return x * x if x > 0.0 else -x
+
+        points = [2.0, 0.5, -1.0] * 5
+        wanted = [4.0, 0.25, 1.0] * 5
+        assert [f(x) for x in points] == wanted and len(calls) == 3
+        assert [f.grad(x) for x in points] == [2.0, 1.0, -1.0] * 5 and len(calls) == 3
+        stats = f.stats()
+        assert stats["traces"] == 3 and stats["signatures"] == 1 and stats["hits"] > 20
+
+    def test_loops_int_and_sorting(self):
+        def f(x):
+            total = 0.0
+            for k in range(int(x[0])):
+                total = total + x[1] * k
+            while total < 10.0:
+                total = total * 2.0 + 1.0
+            return total + sorted([x[1], x[2]])[0]
+
+        F = tg.function(f)
+        for x in ([3.0, 1.0, 2.0], [5.0, 1.0, 2.0], [3.0, 4.0, 2.0], [3.5, 1.0, 2.0]):
+            x = np.array(x)
+            assert F(x) == f(x)
+            np.testing.assert_allclose(F.grad(x), tg.grad(f)(x))
+
+    def test_a_guard_that_is_known_beforehand_keeps_its_number(self):
+        def f(x):
+            y = x.copy()
+            y[0] = 3.0
+            z = np.sum(x) * int(y[0])
+            if x[1] > 0.0:
+                return z
+            return -z if x[2] > 0.0 else 2.0 * z
+
+        F = tg.function(f)
+        for _ in range(3):
+            for x in ([1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, -1.0, -1.0]):
+                assert F(np.array(x)) == f(np.array(x))
+        assert F.stats()["traces"] == F.stats()["records"] == 3
+
+    def test_a_way_that_ends_in_a_constant(self):
+        f = lambda x: 5.0 if x[0] > 1.0 else x[0] * x[1]
+        up, down = np.array([2.0, 1.0]), np.array([0.5, 3.0])
+        zero = np.zeros(2)
+        for first, second in ((up, down), (down, up)):
+            program = tg.function(f)
+            for x in (first, second, first):
+                assert program(x) == f(x)
+                np.testing.assert_array_equal(program.grad(x), tg.grad(f)(x))
+                np.testing.assert_array_equal(program.jacobian(x), tg.jacobian(f)(x))
+                np.testing.assert_array_equal(program.hessian(x), tg.hessian(f)(x))
+                assert tg.jvp(program, (x,), (up,)) == tg.jvp(f, (x,), (up,))
+                np.testing.assert_array_equal(tg.hvp(program, (x,), (up,)), tg.hvp(f, (x,), (up,)))
+                np.testing.assert_array_equal(tg.vjp(program, x)[1](1.0), tg.vjp(f, x)[1](1.0))
+        np.testing.assert_array_equal(tg.function(lambda x: 3.0).grad(up), zero)
+        np.testing.assert_array_equal(tg.function(lambda x: np.ones(3)).jacobian(up), [zero] * 3)
+
+    def test_policies(self):
+        f = lambda x: np.sin(x) if x > 0 else x * x
+        g = tg.function(f, on_branch="raise")
+        g(1.0)
+        with pytest.raises(tg.BranchError, match=r"test_recording_again\.py:\d+"):
+            g(-1.0)
+        with pytest.raises(tg.BranchError):
+            g.value_and_grad(-1.0)
+        assert g(2.0) == np.sin(2.0)
+        h = tg.function(f, on_branch="warn")
+        h(1.0)
+        with pytest.warns(RuntimeWarning, match="another branch"):
+            assert h(-2.0) == 4.0
+        with pytest.raises(ValueError, match="on_branch"):
+            tg.function(f, on_branch="ignore")
+
+    def test_traces_are_bounded_and_endless_recording_is_said(self):
+        F = tg.function(lambda x: x * int(x), max_traces=4)
+        with pytest.warns(RuntimeWarning, match="recorded at each of its last 32 calls"):
+            for k in range(40):
+                assert F(k + 0.5) == (k + 0.5) * k
+        assert F.stats()["traces"] == 4 and F.stats()["evicted"] == 36
+
+    def test_exceptions(self):
+        def f(A):
+            try:
+                return np.sum(np.linalg.inv(A))
+            except np.linalg.LinAlgError:
+                return np.sum(A) * 100.0
+
+        F = tg.function(f)
+        good, bad = np.array([[2.0, 0.0], [0.0, 4.0]]), np.zeros((2, 2))
+        for A in (good, bad, good * 2, bad, bad + 1.0, good):
+            assert F(A) == pytest.approx(f(A))
+            np.testing.assert_allclose(F.grad(A), tg.grad(f)(A))
+
+        @tg.function
+        def g(x):
+            if x < 0:
+                raise ValueError("negative")
+            return np.sqrt(x)
+
+        assert g(4.0) == 2.0
+        for _ in range(2):
+            with pytest.raises(ValueError, match="negative"):
+                g(-1.0)
+        assert g(9.0) == 3.0
+
+    def test_nan_is_a_way_of_its_own(self):
+        f = lambda x: x * 2.0 if x > 0 else x * 3.0
+        F = tg.function(f)
+        assert F(1.0) == 2.0 and np.isnan(F(np.nan)) and F(-1.0) == -3.0
+
+
+class TestSurroundings:
+    def test_captured_arrays(self):
+        A = np.arange(3.0)
+        F = tg.function(lambda x: np.sum(A * x) + np.sum(2.0 * A))
+        assert F(np.ones(3)) == 9.0
+        A[1] = 10.0
+        assert F(np.ones(3)) == 36.0
+        assert np.array_equal(F.grad(np.ones(3)), A)
+
+    def test_one_element_of_a_large_array_is_noticed_in_debug_mode(self):
+        A = np.ones(30_000)
+        F = tg.function(lambda x: np.sum(A * x))
+        with tg.debug():
+            assert F(2.0) == 60_000.0
+            A[12_345] = 2.0
+            assert F(2.0) == 60_002.0
+
+    def test_names_attributes_and_items(self):
+        rate, settings = 2.0, {"bias": 1.0}
+
+        class Model:
+            def __init__(self):
+                self.scale = 3.0
+
+            def loss(self, x):
+                return self.scale * x
+
+        model = Model()
+        F = tg.function(lambda x: rate * x + settings["bias"])
+        G = tg.function(model.loss)
+        assert F(1.0) == 3.0 and G(1.0) == 3.0
+        rate = 5.0
+        assert F(1.0) == 6.0
+        settings["bias"] = 10.0
+        assert F(1.0) == 15.0
+        model.scale = 7.0
+        assert G(1.0) == 7.0 and G.grad(1.0) == 7.0
+        records = G.stats()["records"]
+        model.scale = 14.0 / 2.0
+        assert G(1.0) == 7.0 and G.stats()["records"] == records
+
+    def test_counters_do_not_record_again(self):
+        count = 0
+
+        def f(x):
+            nonlocal count
+            count += 1
+            return x * x
+
+        F = tg.function(f)
+        assert [F(float(k)) for k in range(5)] == [0.0, 1.0, 4.0, 9.0, 16.0] and count == 1
+
+
+@pytest.mark.parametrize("use", [lambda f, x: f(x), lambda f, x: f.grad(x)])
+def test_a_large_constant_that_changes_while_it_is_recorded(use):
+    def f(x):
+        work = np.ones(x.size)
+        first = np.sum(work * x)
+        work[:] = 5.0
+        return first + np.sum(work * x)
+
+    small, large = np.ones(3), np.ones(3000)
+    assert use(tg.function(f), small) is not None and f(small) == tg.function(f)(small) == 18.0
+    with pytest.raises(ValueError, match="changed in place"):
+        use(tg.function(f), large)
