@@ -59,12 +59,15 @@ Term operator==(Term a, Term b);
 Term operator>(Term a, Term b);
 Term operator<(Term a, Term b);
 Term select(Term condition, Term a, Term b);
+Term over(Term a, Term b);  // a / b, and 0 where b is 0
 #define UNARY(name, ...) Term name(Term x);
 #define BINARY(name, ...) Term name(Term x, Term y);
 #include "ops/elementwise.def"
 
 // The partial of an elementwise op as a term; may be a literal.
 Term partial_term(Op op, int operand, Term x, Term y, Term r);
+// The same; raises Unsupported where the table has none.
+Term known_partial(Op op, int operand, Term x, Term y, Term r);
 
 // Raises Unsupported: the table has no partial of this op in this operand.
 [[noreturn]] void refuse_derivative(Op op, int operand);

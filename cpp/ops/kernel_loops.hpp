@@ -5,6 +5,7 @@
 
 #include "ops/dual.hpp"
 #include "ops/kernels.hpp"
+#include "ops/poles.hpp"
 
 namespace tapegrad::loops {
 
@@ -33,13 +34,15 @@ void binary(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
         math::value<op, T>(load<T>(p[0] + i * s[0]), load<T>(p[1] + i * s[1]));
 }
 
-// scale(adjoint, partial); but `scale` hands nothing on to the partial that it was given where its
+// scale(adjoint, partial). What was not chosen gets nothing, even from an infinite adjoint; and
+// `scale` hands nothing on to the partial that it was given where its
 // own adjoint is zero, even if what would be handed on is not finite.
 template <Op op, int operand, class T>
 T pulled(const T& adjoint, const T& partial) {
   if constexpr (op == Op::scale && operand == 1)
     if (partial == T(0)) return T(0);
-  return plain::scale(adjoint, partial);
+  if constexpr (is_choice(op)) return plain::scale(partial, adjoint);
+  else return plain::scale(adjoint, partial);
 }
 
 // One run of a pull where adjoint, x and y are contiguous (kG, kX, kY) or one repeated number, and

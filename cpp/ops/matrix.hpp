@@ -139,4 +139,14 @@ inline Dims broadcast_leading(const char* op, const Dims& a, const Dims& b) {
   }
 }
 
+// Shapes of the operands and the result of a product, as (stacks of) matrices.
+struct MatmulShapes {
+  MatmulShapes(const Dims& left, const Dims& right) : a(left), b(right) {
+    if (a.size() == 1) a.insert(0, 1);
+    if (b.size() == 1) b.push_back(1);
+    out = with_matrix(broadcast_leading("matmul", a, b), a[a.size() - 2], b.back());
+  }
+  Dims a, b, out;
+};
+
 }  // namespace tapegrad

@@ -185,15 +185,6 @@ void multiply_arrays(const Array& a, const Array& b, const Array& out) {
 
 // ---- the rules ----
 
-struct MatmulShapes {  // of the operands and the result as (stacks of) matrices
-  MatmulShapes(const Dims& left, const Dims& right) : a(left), b(right) {
-    if (a.size() == 1) a.insert(0, 1);
-    if (b.size() == 1) b.push_back(1);
-    out = with_matrix(broadcast_leading("matmul", a, b), a[a.size() - 2], b.back());
-  }
-  Dims a, b, out;
-};
-
 Meta matmul_shape(std::span<const Meta> in, Attrs) {
   const Dims &a = in[0].shape, &b = in[1].shape;
   require(!a.empty() && !b.empty(), "matmul: operands need at least one axis; use multiply");

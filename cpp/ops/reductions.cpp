@@ -159,10 +159,10 @@ Term extremum_partial(Rule& rule) {
   return mask / sum(mask, axes_of(rule.attrs), true);
 }
 Term extremum_tangent(Rule& rule) {
-  return sum_like(rule, scale(rule.tangent(0), extremum_partial(rule)));
+  return sum_like(rule, scale(extremum_partial(rule), rule.tangent(0)));
 }
 void extremum_adjoint(Rule& rule, Term adjoint) {
-  rule.add(0, scale(spread(rule, adjoint), extremum_partial(rule)));
+  rule.add(0, scale(extremum_partial(rule), spread(rule, adjoint)));
 }
 
 // cumsum -----------------------------------------------------------------------------------------

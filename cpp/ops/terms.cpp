@@ -3,6 +3,7 @@
 
 #include "base/iterate.hpp"
 #include "ops/dual.hpp"
+#include "ops/poles.hpp"
 #include "ops/rules.hpp"
 
 namespace tapegrad {
@@ -72,15 +73,11 @@ Term partial_term(Op op, int operand, Term x, Term y, Term r) {
   }
 }
 
-namespace {
-
 Term known_partial(Op op, int operand, Term x, Term y, Term r) {
   const Term p = partial_term(op, operand, x, y, r);
   if (p.is_literal() && std::isnan(p.literal)) refuse_derivative(op, operand);
   return p;
 }
-
-}  // namespace
 
 void refuse_derivative(Op op, int operand) {
   throw Unsupported(std::string(op_name(op)) + " has no derivative in its " +
@@ -92,7 +89,7 @@ Term Algebra::pull(Op op, int operand, Term adjoint, Term x, Term y, Term r) {
   if (p.is_literal()) return adjoint * p;
   // Where its own adjoint is zero, `scale` hands nothing on, even if that is not finite.
   if (op == Op::scale && operand == 1) adjoint = select(p == Term(0.0), Term(0.0), adjoint);
-  return scale(adjoint, p);
+  return is_choice(op) ? scale(p, adjoint) : scale(adjoint, p);
 }
 
 Term Algebra::add_pull(Term sum, Op op, int operand, Term adjoint, Term x, Term y, Term r) {

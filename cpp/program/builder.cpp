@@ -229,7 +229,7 @@ bool Builder::same(NodeId id, Op op, std::span<const Operand> operands, Attrs at
 
 NodeId Builder::shared(Op op, std::span<const Operand> operands, Attrs attrs, const Meta& out) {
   if (!passes_.share) return append(op, operands, attrs, out);
-  if (2 * (entries_ + 1) > table_.size()) rehash();
+  if (2 * (entries_ + 1) > table_.size()) rehash(std::max<std::size_t>(1024, 4 * table_.size()));
   const auto h = static_cast<std::uint32_t>(hash(op, operands, attrs, out.dtype)) | 1u;
   const std::size_t mask = table_.size() - 1;
   std::size_t at = (h >> 1) & mask;
@@ -242,11 +242,21 @@ NodeId Builder::shared(Op op, std::span<const Operand> operands, Attrs attrs, co
   return id;
 }
 
-void Builder::rehash() {
-  table_.assign(std::max<std::size_t>(1024, 4 * table_.size()), kNoOperand);
-  const std::size_t mask = table_.size() - 1;
+void Builder::truncate(NodeId end) {
+  if (end == tape.size()) return;
+  tape.truncate(end);
+  lines_.resize(end);
+  hashes_.resize(end);
+  if (!table_.empty()) rehash(table_.size());
+}
+
+void Builder::rehash(std::size_t size) {
+  table_.assign(size, kNoOperand);
+  entries_ = 0;
+  const std::size_t mask = size - 1;
   for (NodeId id = 0; id < hashes_.size(); ++id) {
     if (!hashes_[id]) continue;
+    ++entries_;
     std::size_t at = (hashes_[id] >> 1) & mask;
     while (table_[at] != kNoOperand) at = (at + 1) & mask;
     table_[at] = id;

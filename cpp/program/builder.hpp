@@ -42,6 +42,9 @@ class Builder final : public Algebra {
   Term scattered(const Dims& shape, std::span<const std::pair<std::int64_t, Term>> elements);
   bool is_node(Term t) const { return !t.is_literal() && !is_virtual(t.id); }
 
+  // Takes back the nodes from `end` on, which no other refers to.
+  void truncate(NodeId end);
+
   // Nodes appended from now on belong to this line of the user's code.
   void at_line(std::uint32_t line) { line_ = line; }
   const std::vector<std::uint32_t>& lines() const { return lines_; }
@@ -98,7 +101,7 @@ class Builder final : public Algebra {
   std::uint64_t hash(Op op, std::span<const Operand> operands, Attrs attrs, DType dtype) const;
   bool same(NodeId id, Op op, std::span<const Operand> operands, Attrs attrs,
             const Meta& out) const;
-  void rehash();
+  void rehash(std::size_t size);
 
   Passes passes_;
   std::vector<Scattered> scattered_;

@@ -1,10 +1,12 @@
 // Sweeps in the algebra of a builder, or of lanes over it: derivatives of a recording, appended to
 // a copy of it. In K directions what is being differentiated stays as it is; only tangents and
 // adjoints carry the lanes.
+#include <algorithm>
 #include <unordered_map>
 
+#include "ops/parts.hpp"
 #include "program/rewrite.hpp"
-#include "sweeps/rule_on_tape.hpp"
+#include "sweeps/poles.hpp"
 
 namespace tapegrad {
 namespace {
@@ -32,11 +34,13 @@ class SymbolicFrame final : public Frame {
     }
     found_[id] = has(id) ? found_[id] + t : t;
   }
-  // The adjoint of one element; elements of an array are gathered until its adjoint is read.
-  void add_item(NodeId array, std::int64_t index, Term t) { items_[array].push_back({index, t}); }
+  // Elements of an array are gathered until its adjoint is read.
+  void add_item(NodeId item, Term t) override {
+    const Node& n = tape[item];
+    if (active(n.a)) items_[n.a].push_back({n.attr, t});
+  }
   bool has(NodeId id) const { return found_[id].algebra != nullptr; }
-  // The tangent or adjoint, given away; nothing if it is zero.
-  std::optional<Term> take(NodeId id) {
+  std::optional<Term> take(NodeId id) override {
     if (const auto items = items_.find(id); items != items_.end()) {
       const Term all = scattered(tape.meta(id).shape, items->second);
       items_.erase(items);
@@ -99,7 +103,60 @@ void scalar_step(SymbolicFrame& f, NodeId id, Term g) {
   }
 }
 
-void symbolic_adjoint(SymbolicFrame& f, const std::vector<std::uint32_t>& lines) {
+// Which elements of the nodes with poles count, given which elements of the outputs do (nothing:
+// all).
+class Counts {
+ public:
+  Counts(Rewrite& copy, const std::vector<NodeId>& inputs, const std::vector<Operand>& outputs,
+         const std::vector<Term>* of_outputs) {
+    SymbolicFrame f(copy);
+    f.mark_from(inputs);
+    std::vector<NodeId> nodes;
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      if (is_constant(outputs[k])) continue;
+      nodes.push_back(outputs[k]);
+      if (of_outputs) f.add(outputs[k], counted((*of_outputs)[k]));
+    }
+    plan_.emplace(f, 0, f.end, nodes, of_outputs ? Counting::some : Counting::all);
+    if (plan_->needs_sweep()) counting_sweep(f, *plan_, [&](NodeId id, Term t) { found_[id] = t; });
+  }
+  Term of(NodeId id) const {
+    if (plan_->of(id) == Counting::all) return Term(1);
+    const auto found = found_.find(id);
+    return found == found_.end() ? Term(0) : found->second;
+  }
+
+ private:
+  static Term settled(Rewrite& copy, Term t) {
+    if (t.is_literal()) return t;
+    const Operand o = copy.operand(t);
+    if (is_constant(o)) return Term(copy.builder.tape.constant(o));
+    if (copy.builder.tape[o].op != Op::constant) return t;
+    return uniform(copy.builder.tape.value(o)).value_or(t);
+  }
+
+  // Most of what the sweep made, from node `first` on, are constants that nobody reads.
+  void lighten(Rewrite& copy, NodeId first) const {
+    Tape& tape = copy.builder.tape;
+    std::vector<bool> read(tape.size());
+    for (const auto& [pole, t] : found_)
+      if (!t.is_literal()) read[copy.operand(t)] = true;
+    for (NodeId id = first; id < tape.size(); ++id)
+      for (int i = 0, count = tape.operand_count(tape[id]); i < count; ++i)
+        if (const Operand o = tape.operand(tape[id], i); !is_constant(o)) read[o] = true;
+    for (NodeId id = first; id < tape.size(); ++id) {
+      const Meta m = tape.meta(id);
+      if (tape[id].op == Op::constant && !read[id])
+        tape.keep(id, broadcast_view(Array::zeros(m.dtype, {}), m.shape));
+    }
+  }
+
+  std::optional<CountingPlan> plan_;
+  std::unordered_map<NodeId, Term> found_;
+};
+
+void symbolic_adjoint(SymbolicFrame& f, const Counts& counts,
+                      const std::vector<std::uint32_t>& lines) {
   for (NodeId id = f.end; id-- > 0;) {
     if (kind_of(f.tape[id].op) == OpKind::leaf && f.tape[id].op != Op::alias) continue;
     if (!f.active(id)) continue;
@@ -107,10 +164,10 @@ void symbolic_adjoint(SymbolicFrame& f, const std::vector<std::uint32_t>& lines)
     if (!g) continue;
     f.builder.at_line(lines[id]);
     const Node n = f.tape[id];
-    if (n.has(Node::kFastPath)) scalar_step(f, id, *g);
-    else if (n.op == Op::item && n.has(Node::kScalar)) {
-      if (f.active(n.a)) f.add_item(n.a, n.attr, *g);
-    } else adjoint_step(f, id, *g);
+    if (has_pole(n.op)) pole_step(f, id, *g, counts.of(id));
+    else if (n.has(Node::kFastPath)) scalar_step(f, id, *g);
+    else if (n.op == Op::item && n.has(Node::kScalar)) f.add_item(id, *g);
+    else adjoint_step(f, id, *g);
   }
 }
 
@@ -200,7 +257,8 @@ std::unique_ptr<Recording> reverse(const Recording& source, const Derivation& wh
   for (std::size_t k = 0; k < seeds.size(); ++k)
     if (!is_constant(outputs[k])) frame.add(outputs[k], seeds[k]);
   const std::vector<std::uint32_t> lines = copy.builder.lines();
-  symbolic_adjoint(frame, lines);
+  const Counts counts(copy, inputs, outputs, what.directions > 0 ? &seeds : nullptr);
+  symbolic_adjoint(frame, counts, lines);
   for (NodeId i : inputs) made.outputs.push_back(frame.result(frame.collected(i)));
   return copy.finish();
 }

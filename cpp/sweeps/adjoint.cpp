@@ -1,7 +1,9 @@
 // The adjoint sweep in numbers.
 #include "base/copy.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/parts.hpp"
 #include "sweeps/numeric_frame.hpp"
+#include "sweeps/poles.hpp"
 #include "sweeps/sweeps.hpp"
 
 namespace tapegrad {
@@ -9,8 +11,14 @@ namespace {
 
 class AdjointFrame final : public NumericFrame {
  public:
-  AdjointFrame(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
-      : NumericFrame(tape, lanes), adjoints(tape, begin, end, lanes) {}
+  AdjointFrame(const Tape& tape, NodeId begin, NodeId end, const std::vector<Seed>& seeds,
+               std::int64_t lanes)
+      : NumericFrame(tape, lanes),
+        adjoints(tape, begin, end, lanes),
+        counts_(tape, begin, end, seeds, lanes) {
+    for (auto& s : seeds)
+      if (adjoints.holds(s.node)) adjoints.add(s.node, {s.value, lanes > 0});
+  }
 
   bool active(Operand o) const override { return adjoints.wants(o); }
   void add(NodeId id, Term t) override {
@@ -26,6 +34,9 @@ class AdjointFrame final : public NumericFrame {
  private:
   bool elementwise_in_place(NodeId id, const Node& n, LaneArray& g);
   void pull_into(NodeId id, const Node& n, int i, const Array& g);
+  void missing(NodeId id, const Node& n);
+
+  NumericCounts counts_;
 };
 
 // One contribution of an elementwise node whose operand has the shape and dtype of the result:
@@ -65,9 +76,22 @@ bool AdjointFrame::elementwise_in_place(NodeId id, const Node& n, LaneArray& g) 
   return true;
 }
 
+// Nobody has handed on anything, maybe because it was zero.
+void AdjointFrame::missing(NodeId id, const Node& n) {
+  const LaneArray zero{broadcast_view(Array::zeros(n.dtype, {}), tape.meta(id).shape), false};
+  if (!meets_pole(*this, id, zero, numbers.lanes())) return;
+  pole_step(*this, id, numbers.put(zero), counts_.of(id, numbers));
+  numbers.release(0);
+}
+
 void AdjointFrame::step(NodeId id) {
   const Node& n = tape[id];
-  if (n.has(Node::kFastPath)) return scalar_adjoint(tape, n, id, adjoints.rows);
+  if (n.has(Node::kFastPath)) {
+    if (!scalar_meets_pole(tape, n, adjoints.rows.row(id), adjoints.rows.lanes()))
+      return scalar_adjoint(tape, n, id, adjoints.rows);
+    pole_step(*this, id, numbers.put(adjoints.get(id)), counts_.of(id, numbers));
+    return numbers.release(0);
+  }
   if (n.has(Node::kDetached)) return;
   if (kind_of(n.op) == OpKind::leaf && !(n.op == Op::alias && active(n.a))) return;
   if (n.op == Op::item && !adjoints.batched() && n.has(Node::kScalar)) {
@@ -77,9 +101,13 @@ void AdjointFrame::step(NodeId id) {
     else if (g != 0 && active(n.a)) adjoint_step(*this, id, numbers.put(adjoints.get(id)));
     return numbers.release(0);
   }
-  if (!adjoints.has(id)) return;
+  if (!adjoints.has(id)) return missing(id, n);
   LaneArray g = adjoints.take(id);
   if (adjoints.pulls_part(n)) return adjoints.pull_part(n, std::move(g.array));
+  if (meets_pole(*this, id, g, numbers.lanes())) {
+    pole_step(*this, id, numbers.put(std::move(g)), counts_.of(id, numbers));
+    return numbers.release(0);
+  }
   if (is_elementwise(n.op) && elementwise_in_place(id, n, g)) return numbers.release(0);
   adjoint_step(*this, id, numbers.put(std::move(g)));
   numbers.release(0);
@@ -96,16 +124,13 @@ NodeId end_of(const std::vector<Seed>& seeds, NodeId begin) {
 std::vector<Array> adjoint_sweep(const Tape& tape, NodeId begin, const std::vector<Seed>& seeds,
                                  const std::vector<NodeId>& inputs, std::int64_t lanes) {
   const NodeId end = end_of(seeds, begin);
-  AdjointFrame frame(tape, begin, end, lanes);
-  for (auto& s : seeds)
-    if (frame.adjoints.holds(s.node)) frame.adjoints.add(s.node, {s.value, lanes > 0});
+  AdjointFrame frame(tape, begin, end, seeds, lanes);
   for (NodeId id = end; id-- > begin;) frame.step(id);
   return frame.adjoints.collect(inputs);
 }
 
 std::vector<Array> all_adjoints(const Tape& tape, NodeId begin, const Seed& seed) {
-  AdjointFrame frame(tape, begin, seed.node + 1, 0);
-  frame.adjoints.add(seed.node, {seed.value, false});
+  AdjointFrame frame(tape, begin, seed.node + 1, {seed}, 0);
   std::vector<Array> all(seed.node + 1 - begin);
   for (NodeId id = seed.node + 1; id-- > begin;) {
     if (frame.adjoints.has(id)) {

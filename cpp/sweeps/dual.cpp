@@ -35,7 +35,9 @@ std::optional<Term> tangent_of(Algebra& algebra, Op op, Attrs attrs, std::span<c
                                Term out, std::span<const std::optional<Term>> tangents) {
   bool any = false;
   for (auto& t : tangents) any = any || t.has_value();
-  if (!any || !is_differentiable(algebra.meta(out).dtype)) return std::nullopt;
+  if (!any) return std::nullopt;
+  const Meta m = algebra.meta(out);
+  if (!is_differentiable(m.dtype)) return std::nullopt;
   if (!is_elementwise(op)) {
     LooseRule rule(algebra, op, attrs, in, out, tangents);
     return rules_of(op).tangent(rule);
@@ -56,7 +58,6 @@ std::optional<Term> tangent_of(Algebra& algebra, Op op, Attrs attrs, std::span<c
     sum = sum ? *sum + one : one;
   }
   if (!sum) return std::nullopt;
-  const Meta m = algebra.meta(out);
   return broadcast_to(cast(*sum, m.dtype), m.shape);
 }
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "sweeps/lanes.hpp"
-#include "sweeps/rule_on_tape.hpp"
+#include "sweeps/poles.hpp"
 
 namespace tapegrad {
 
@@ -90,28 +90,39 @@ class RecordingFrame final : private Recorder, public Frame {
     set(id, has(id) ? term(id) + t : t);
   }
   bool has(NodeId id) const { return static_cast<bool>(found_[id - begin_].value.value); }
-  // The tangent or adjoint of a node of the segment, as a term of the step at hand.
-  Term term(NodeId id) {
-    const Found& f = found_[id - begin_];
+  // A result of a step, kept beyond it.
+  struct Found {
+    Recorded value;
+    bool batched = false;
+  };
+  Found found(Term t) {
+    const bool batched = lanes && lanes->is_batched(t);
+    return {nodes.get(lanes ? lanes->below(t) : t), batched};
+  }
+  Term term_of(const Found& f) {
     const Term t = nodes.put(f.value);
     return f.batched ? lanes->batched(t) : shared(t);
   }
-  Term take(NodeId id) {
+  LaneArray value(Term t) {
+    const Found f = found(t);
+    return {f.value.value, f.batched};
+  }
+  // The tangent or adjoint of a node of the segment, as a term of the step at hand.
+  Term term(NodeId id) { return term_of(found_[id - begin_]); }
+  std::optional<Term> take(NodeId id) override {
+    if (!has(id)) return {};
     const Term t = term(id);
     found_[id - begin_] = {};
     return t;
   }
-  void set(NodeId id, Term t) {
-    const bool batched = lanes && lanes->is_batched(t);
-    found_[id - begin_] = {nodes.get(lanes ? lanes->below(t) : t), batched};
-  }
+  void set(NodeId id, Term t) { found_[id - begin_] = found(t); }
   void seed(const RecordedSeed& s) {
-    if (!holds(s.node)) return;
-    const Term t = nodes.put(s.value);
-    add(s.node, lanes ? lanes->batched(t) : t);
+    if (holds(s.node)) add(s.node, seeded(s));
   }
-  // Terms live for one step.
-  void release() { nodes.release(0); }
+  void count(const RecordedSeed& s) {  // which elements are seeded
+    if (holds(s.node)) add(s.node, counted(seeded(s)));
+  }
+  void release() override { nodes.release(0); }
   std::vector<Recorded> collect(const std::vector<NodeId>& wanted) {
     std::vector<Recorded> results;
     for (NodeId id : wanted) {
@@ -140,16 +151,65 @@ class RecordingFrame final : private Recorder, public Frame {
   bool forward = false;
 
  private:
-  struct Found {
-    Recorded value;
-    bool batched = false;
-  };
+  Term seeded(const RecordedSeed& s) {
+    const Term t = nodes.put(s.value);
+    return lanes ? lanes->batched(t) : t;
+  }
   Term shared(Term t) { return lanes ? lanes->same(t) : t; }
 
   bool same_;
   NodeId begin_;
   std::vector<Found> found_;
   std::vector<bool> depends_;
+};
+
+// Which elements count. In a program that is found before its numbers are known, wherever a node
+// has a pole; on another tape when a zero adjoint meets one.
+class RecordedCounts {
+ public:
+  RecordedCounts(const Tape& source, Tape& target, NodeId begin, NodeId end,
+                 const std::vector<RecordedSeed>& seeds, const std::vector<NodeId>& inputs,
+                 std::int64_t lanes)
+      : source_(source),
+        seeds_(seeds),
+        lanes_(lanes),
+        frame_(source, target, begin, end, lanes),
+        program_(target.is_program()) {
+    frame_.mark_from(inputs);
+    std::vector<NodeId> outputs;
+    for (auto& s : seeds) outputs.push_back(s.node);
+    plan_.emplace(frame_, begin, end, outputs, lanes > 0 ? Counting::some : Counting::all);
+  }
+  // Whether the step of the node with adjoint g is `pole_step`.
+  bool asked(NodeId id, const LaneArray& g) const {
+    if (!has_pole(source_[id].op)) return false;
+    return program_ || meets_pole(frame_, id, g, lanes_);
+  }
+  Term of(NodeId id, RecordingFrame& f) {
+    if (plan_->of(id) == Counting::all) return Term(1);
+    if (!found_) find();
+    const auto entry = found_->find(id);
+    return entry == found_->end() ? Term(0) : f.term_of(entry->second);
+  }
+
+ private:
+  void find() {
+    found_.emplace();
+    if (!plan_->needs_sweep()) return;
+    for (auto& s : seeds_)
+      if (lanes_ > 0) frame_.count(s);
+    counting_sweep(frame_, *plan_, [&](NodeId id, Term t) {
+      if (!t.is_literal()) (*found_)[id] = frame_.found(t);
+    });
+  }
+
+  const Tape& source_;
+  const std::vector<RecordedSeed>& seeds_;
+  const std::int64_t lanes_;
+  RecordingFrame frame_;
+  const bool program_;
+  std::optional<CountingPlan> plan_;
+  std::optional<std::unordered_map<NodeId, RecordingFrame::Found>> found_;
 };
 
 NodeId end_after(NodeId begin, const std::vector<RecordedSeed>& seeds,
@@ -189,9 +249,13 @@ std::vector<Recorded> recorded_adjoint_sweep(const Tape& source, Tape& target, N
   std::vector<bool> is_input(end - begin);
   for (NodeId i : inputs)
     if (frame.holds(i)) is_input[i - begin] = true;
+  RecordedCounts counts(source, target, begin, end, seeds, inputs, lanes);
   for (NodeId id = end; id-- > begin;) {
-    if (is_input[id - begin] || !frame.active(id) || !frame.has(id)) continue;
-    adjoint_step(frame, id, frame.take(id));
+    if (is_input[id - begin] || !frame.active(id)) continue;
+    if (const auto g = frame.take(id)) {
+      if (counts.asked(id, frame.value(*g))) pole_step(frame, id, *g, counts.of(id, frame));
+      else adjoint_step(frame, id, *g);
+    }
     frame.release();
   }
   return frame.collect(inputs);

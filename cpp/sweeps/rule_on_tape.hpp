@@ -7,6 +7,7 @@
 
 #include "ops/kernels.hpp"
 #include "ops/rules.hpp"
+#include "sweeps/norm.hpp"
 #include "tape/tape.hpp"
 
 namespace tapegrad {
@@ -22,6 +23,13 @@ class Frame {
     return {};
   }
   virtual void add(NodeId, Term) { ensure(false, "a frame with adjoints"); }
+  // The adjoint of a node, given away; nothing if it is zero.
+  virtual std::optional<Term> take(NodeId) {
+    ensure(false, "a frame with adjoints");
+    return {};
+  }
+  virtual void add_item(NodeId item, Term t);  // what `item` hands on to its array
+  virtual void release() {}                    // terms live for one step
 
   const Tape& tape;
   Algebra& algebra;
@@ -58,10 +66,28 @@ class RuleOnTape final : private NodeCopy, public Rule {
   NodeId id_;
 };
 
+inline void Frame::add_item(NodeId item, Term t) {
+  RuleOnTape rule(*this, item);
+  rules_of(Op::item).adjoint(rule, t);
+}
+
+// The partial of an elementwise node with respect to operand i; may be a literal.
+inline Term slope_on_tape(Frame& f, const Node& n, NodeId id, int i) {
+  const unsigned needs = partial_info(n.op).needs[i];
+  const Term none(0.0);
+  return known_partial(n.op, i, needs & kNeedsX ? f.lift(n.a) : none,
+                       needs & kNeedsY ? f.lift(n.b) : none,
+                       needs & kNeedsResult ? f.lift(id) : none);
+}
+
 // [sum +] scale(seed, partial) of an elementwise node with respect to operand i; values are lifted
 // only as the partial reads them.
 inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed,
                          std::optional<Term> sum = {}) {
+  if (is_norm(f.tape, n)) {
+    const Term c = scale(seed, over(Term(0.5), f.lift(id)));
+    return sum ? *sum + c : c;
+  }
   const unsigned needs = partial_info(n.op).needs[i];
   const Term none(0.0);
   const Term x = needs & kNeedsX ? f.lift(n.a) : none, y = needs & kNeedsY ? f.lift(n.b) : none;

@@ -3,6 +3,7 @@
 
 #include "ops/elementwise.hpp"
 #include "sweeps/dual.hpp"
+#include "sweeps/poles.hpp"
 #include "sweeps/tangent.hpp"
 
 namespace tapegrad {
@@ -44,16 +45,19 @@ class ProductRule final : public Rule {
 
 class DualFrame final : public Frame {
  public:
-  DualFrame(TangentFrame& forward, NodeId begin, NodeId end, NodeId output, std::int64_t lanes,
+  DualFrame(TangentFrame& forward, NodeId begin, NodeId end, const Seed& seed, std::int64_t lanes,
             bool gradients)
       : Frame(forward.tape, duals),
         numbers(lanes),
         duals(numbers),
         forward(forward),
-        output(output),
+        output(seed.node),
         gradients(gradients),
         adjoints(tape, begin, end, 0),
-        adjoint_tangents(tape, begin, end, lanes) {}
+        adjoint_tangents(tape, begin, end, lanes),
+        counts(tape, begin, end, {seed}, 0) {
+    if (adjoints.holds(output)) adjoints.add(output, {seed.value, false});
+  }
 
   Term lift(Operand o) override {
     if (is_constant(o)) return Term(tape.constant(o));
@@ -71,13 +75,14 @@ class DualFrame final : public Frame {
   }
   void step(NodeId id) {
     const Node& n = tape[id];
-    if (n.has(Node::kFastPath))
+    const bool fast = n.has(Node::kFastPath);
+    if (fast && !scalar_meets_pole(tape, n, adjoints.rows.row(id), 1))
       return scalar_second_order(tape, n, id, forward.tangents.rows, adjoints.rows,
                                  adjoint_tangents.rows);
     if (n.has(Node::kDetached)) return;
     if (kind_of(n.op) == OpKind::leaf && !(n.op == Op::alias && active(n.a))) return;
     const bool has_v = adjoints.has(id), has_t = adjoint_tangents.has(id);
-    if (!has_v && !has_t) return;
+    if (!has_v && !has_t && !has_pole(n.op)) return;
     if (adjoint_tangents.pulls_part(n)) {  // linear: value and tangent go the same way
       if (has_v) adjoints.pull_part(n, adjoints.take(id).array);
       if (has_t) adjoint_tangents.pull_part(n, adjoint_tangents.take(id).array);
@@ -90,7 +95,12 @@ class DualFrame final : public Frame {
         numbers.put(has_v ? adjoints.take(id) : LaneArray{Array::zeros(m.dtype, m.shape), false});
     std::optional<Term> t;
     if (has_t) t = numbers.put(adjoint_tangents.take(id));
-    if (!fused(id, n, v, t)) adjoint_step(*this, id, duals.put({v, t}));
+    if (fast || meets_pole(*this, id, numbers.get(v), 0)) {
+      const Term count = counts.of(id, numbers);
+      pole_step(*this, id, duals.put({v, t}), count.is_literal() ? count : duals.put({count, {}}));
+    } else if (!fused(id, n, v, t)) {
+      adjoint_step(*this, id, duals.put({v, t}));
+    }
     duals.release(0);
     numbers.release(0);
     if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);  // its consumers are done
@@ -176,6 +186,7 @@ class DualFrame final : public Frame {
   const bool gradients;           // of inputs are asked for
   NumericStore adjoints;          // one direction
   NumericStore adjoint_tangents;  // with the lanes
+  NumericCounts counts;
 };
 
 }  // namespace
@@ -192,9 +203,7 @@ SecondOrder second_order_sweep(const Tape& tape, NodeId begin, const Seed& adjoi
   TangentFrame forward(tape, begin, end, lanes);
   forward.seed(tangent_seeds);
   forward.run(begin, end, {adjoint_seed.node}, true);
-  DualFrame frame(forward, begin, end, adjoint_seed.node, lanes, gradients);
-  if (frame.adjoints.holds(adjoint_seed.node))
-    frame.adjoints.add(adjoint_seed.node, {adjoint_seed.value, false});
+  DualFrame frame(forward, begin, end, adjoint_seed, lanes, gradients);
   for (NodeId id = end; id-- > begin;) frame.step(id);
   SecondOrder result;
   result.output_tangent = forward.tangents.collect({adjoint_seed.node})[0];

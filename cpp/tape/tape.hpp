@@ -104,6 +104,16 @@ class Tape {
       Array::adopt(std::exchange(slots_[nodes_[id].slot].value, nullptr));
   }
 
+  // Takes back the nodes from `end` on, which no other refers to.
+  void truncate(NodeId end) {
+    SlotId slots = slot_count();
+    for (NodeId id = size(); id-- > end;)
+      if (!nodes_[id].has(Node::kScalar)) slots = nodes_[id].slot;
+    for (std::size_t i = slots; i < slots_.size(); ++i) Array::adopt(slots_[i].value);
+    slots_.truncate(slots);
+    nodes_.truncate(end);
+  }
+
   // Forgets everything, keeps up to `keep_bytes` of each pool for the next recording.
   void clear(std::size_t keep_bytes = std::size_t{1} << 26) {
     serial_ = next_serial();

@@ -26,6 +26,15 @@ inline std::vector<Var> inputs(Tape& tape, const std::vector<double>& values) {
   return x;
 }
 
+namespace detail {
+inline std::vector<NodeId> nodes_of(const Tape& tape, const std::vector<Var>& y) {
+  std::vector<NodeId> nodes;
+  for (const Var& v : y)
+    if (v.active()) nodes.push_back(node_of(tape, v));
+  return nodes;
+}
+}  // namespace detail
+
 // Adjoints of x for cotangents w of y: the sum over i of w[i] dy[i]/dx. Shape: x.size().
 inline std::vector<double> adjoint(const Tape& tape, const std::vector<Var>& y,
                                    const std::vector<double>& w, const std::vector<Var>& x) {
@@ -34,6 +43,7 @@ inline std::vector<double> adjoint(const Tape& tape, const std::vector<Var>& y,
   for (std::size_t i = 0; i < y.size(); ++i)
     if (y[i].active()) adjoints[detail::node_of(tape, y[i])] += w[i];
   scalar_adjoint_sweep(tape, adjoints.row(0));
+  mark_lost(tape, {detail::nodes_of(tape, y)}, adjoints);
   std::vector<double> g(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) g[i] = adjoints[detail::node_of(tape, x[i])];
   return g;
@@ -138,6 +148,7 @@ std::vector<double> hvp(F&& f, const std::vector<double>& x0, const std::vector<
     if (y[0].active()) adjoints[y[0].id()] = 1;
     for (NodeId id = tape.size(); id-- > 0;)
       scalar_second_order(tape, tape[id], id, tangents, adjoints, adjoint_tangents);
+    mark_lost(tape, {detail::nodes_of(tape, y)}, adjoints, &adjoint_tangents);
     std::vector<double> out(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) out[i] = adjoint_tangents[x[i].id()];
     return out;
@@ -163,6 +174,10 @@ std::vector<std::vector<double>> jacobian(F&& f, const std::vector<double>& x0) 
           if (tape[id].op != Op::input) scalar_tangent(tape, tape[id], id, rows);
       } else {
         for (NodeId id = tape.size(); id-- > 0;) scalar_adjoint(tape, tape[id], id, rows);
+        std::vector<std::vector<NodeId>> outputs;
+        for (std::size_t k = 0; k < lanes; ++k)
+          outputs.push_back(detail::nodes_of(tape, {y[first + k]}));
+        mark_lost(tape, outputs, rows);
       }
       for (std::size_t i = 0; i < to.size(); ++i)
         for (std::size_t k = 0; k < lanes; ++k)

@@ -198,6 +198,51 @@ TEST(Derivatives, OfNoInputs) {
   EXPECT_TRUE(gradient(f, Vector{}).empty());
 }
 
+// An adjoint that vanishes at an infinite slope: the slope is lost, unless the element was left
+// out.
+TEST(Derivatives, AreNanWhereASlopeIsLost) {
+  const auto lost = [](const auto& x) {
+    using std::sqrt;
+    return sqrt(x[0]) * sqrt(x[0]) + x[1];
+  };
+  EXPECT_TRUE(std::isnan(gradient(lost, {0.0, 1.0})[0]));
+  EXPECT_EQ(gradient(lost, {0.0, 1.0})[1], 1.0);
+  EXPECT_TRUE(std::isnan(hvp(lost, {0.0, 1.0}, {1.0, 1.0})[0]));
+  EXPECT_EQ(gradient(lost, {4.0, 1.0}), (Vector{1.0, 1.0}));
+
+  const auto rows = [](const auto& x) {
+    using std::sqrt;
+    using T = std::decay_t<decltype(x[0])>;
+    return std::vector<T>{sqrt(x[0]) * sqrt(x[0]), x[1] * x[1]};
+  };
+  const auto j = jacobian(rows, {0.0, 3.0});
+  EXPECT_TRUE(std::isnan(j[0][0]));
+  EXPECT_EQ(j[0][1], 0.0);
+  EXPECT_EQ(j[1], (Vector{0.0, 6.0}));
+}
+
+TEST(Derivatives, HandNothingToWhatWasLeftOut) {
+  const auto larger = [](const auto& x) {
+    using std::max;
+    using std::sqrt;
+    using T = std::decay_t<decltype(x[0])>;
+    return max(sqrt(x[0]), T(1.0)) + sqrt(max(x[1], T(0.0))) + 0.0 * sqrt(x[0]);
+  };
+  EXPECT_EQ(gradient(larger, {0.0, -1.0}), (Vector{0.0, 0.0}));
+  EXPECT_EQ(hvp(larger, {0.0, -1.0}, {0.0, 0.0}), (Vector{0.0, 0.0}));
+}
+
+TEST(Derivatives, OfANormWrittenOutAreZeroAtTheOrigin) {
+  const auto norm = [](const auto& x) {
+    using std::sqrt;
+    return sqrt(x[0] * x[0] + x[1] * x[1]);
+  };
+  EXPECT_EQ(gradient(norm, {0.0, 0.0}), (Vector{0.0, 0.0}));
+  EXPECT_EQ(jvp(norm, {0.0, 0.0}, {1.0, 2.0}), Vector{0.0});
+  EXPECT_EQ(hvp(norm, {0.0, 0.0}, {1.0, 2.0}), (Vector{0.0, 0.0}));
+  EXPECT_DOUBLE_EQ(gradient(norm, {3.0, 4.0})[0], 0.6);
+}
+
 TEST(Derivatives, RefuseSizesThatDoNotFit) {
   const auto f = [](const auto& x) { return x[0] * x[1]; };
   const Map several{3};

@@ -1,0 +1,63 @@
+// Elementwise ops whose slope is infinite at some finite argument. Overflow is no pole: where exp
+// overflows, what the result goes into is flat as far as numbers can tell.
+#pragma once
+
+#include "ops/op.hpp"
+
+namespace tapegrad {
+
+constexpr bool has_pole(Op op) {
+  switch (op) {
+    case Op::divide:
+    case Op::reciprocal:
+    case Op::sqrt:
+    case Op::cbrt:
+    case Op::power:
+    case Op::log:
+    case Op::log2:
+    case Op::log10:
+    case Op::log1p:
+    case Op::arcsin:
+    case Op::arccos:
+    case Op::arccosh:
+    case Op::arctanh:
+    case Op::erfinv:
+    case Op::erfcinv:
+    case Op::ndtri:
+    case Op::ndtri_exp:
+    case Op::gammaln:
+    case Op::loggamma:
+    case Op::psi:
+    case Op::polygamma:
+    case Op::log_minus_psi:
+    case Op::gamma:
+    case Op::gamma_density:
+    case Op::expi:
+    case Op::exp1:
+    case Op::expn:
+    case Op::alpha_integral:
+    case Op::cosine_integral:
+    case Op::ellipk:
+    case Op::ellipk_derivative:
+    case Op::ellipe:
+    case Op::ellipe_derivative:
+    case Op::y0:
+    case Op::y1:
+    case Op::yv:
+    case Op::k0:
+    case Op::k1:
+    case Op::kv:
+    case Op::k0e:
+    case Op::k1e:
+    case Op::kve:
+    case Op::k0e_derivative: return true;
+    default: return false;
+  }
+}
+
+// Elementwise ops that hand their adjoint to one argument and leave the other out.
+constexpr bool is_choice(Op op) {
+  return op == Op::maximum || op == Op::minimum || op == Op::fmax || op == Op::fmin;
+}
+
+}  // namespace tapegrad
