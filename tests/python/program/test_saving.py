@@ -4,6 +4,7 @@ raises ValueError."""
 import contextlib
 import dataclasses
 import multiprocessing
+import operator
 import pickle
 import random
 import struct
@@ -24,6 +25,7 @@ from tapegrad import _core
 from tapegrad.program import encoding, saving
 
 X = np.array([0.3, -1.2, 2.5])
+SECONDS_FOR_A_PROCESS = 120
 Pair = namedtuple("Pair", "first second")
 
 
@@ -240,26 +242,27 @@ def test_random_programs(program, seed):
 # ---- other processes
 
 
-def _work(f, x):
-    return f(x), f.grad(x)
-
-
 def test_pickle_and_spawn(program):
     again = pickle.loads(pickle.dumps(program))
     same(again(X), program(X))
     context = multiprocessing.get_context("spawn")
+    # Functions of the standard library: a worker may be unable to import this module, and a pool
+    # replaces workers that cannot read their task without end.
     with context.Pool(1) as pool:
-        value, gradient = pool.apply(_work, (program, X))
-    same(value, program(X))
-    same(gradient, program.grad(X))
+        value = pool.apply_async(operator.call, (program, X))
+        gradient = pool.apply_async(operator.methodcaller("grad", X), (program,))
+        same(value.get(SECONDS_FOR_A_PROCESS), program(X))
+        same(gradient.get(SECONDS_FOR_A_PROCESS), program.grad(X))
 
 
 def test_pickle_finds_classes_by_itself():
     F = tg.function(lambda m: m.weight * 2)
     F(Model(2.0, 1.0))
+    # The folder this module is imported from, whatever the working directory is.
+    path = [str(Path(__file__).parents[__name__.count(".")]), *sys.path]
     code = "import pickle; F, m = pickle.loads(bytes.fromhex(sys.stdin.read()));print(F(m))"
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path = {sys.path!r}; {code}"],
+        [sys.executable, "-c", f"import sys; sys.path = {path!r}; {code}"],
         input=pickle.dumps((F, Model(3.0, 1.0))).hex(),
         capture_output=True,
         text=True,
