@@ -12,6 +12,10 @@ from scipy import special
 
 import tapegrad as tg
 import tapegrad.numpy
+import tapegrad.scipy.fft
+import tapegrad.scipy.integrate
+import tapegrad.scipy.linalg
+import tapegrad.scipy.signal
 import tapegrad.scipy.special
 import tapegrad.stats
 
@@ -57,6 +61,10 @@ CONSTANTS: dict[str, Any] = {
     "special": special,
     "tg": tg,
     "tnp": tapegrad.numpy,
+    "tfft": tapegrad.scipy.fft,
+    "tintegrate": tapegrad.scipy.integrate,
+    "tlinalg": tapegrad.scipy.linalg,
+    "tsignal": tapegrad.scipy.signal,
     "tspecial": tapegrad.scipy.special,
     "stats": tapegrad.stats,
     "MASK": np.array([[True, False, True, True], [False, True, True, False], [True] * 4]),

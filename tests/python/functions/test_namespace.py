@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from functions.expressions import check_complex, check_derivatives, check_program, check_value
 from scipy import special
 
 import tapegrad as tg
@@ -34,6 +35,7 @@ MAKERS = {
     "linspace": lambda: tnp.asarray(tnp.linspace(0.0, 1.0, 3).tolist()),
     "eye": lambda: tnp.eye(3)[1],
     "identity": lambda: tnp.identity(3)[0],
+    "tri": lambda: tnp.tri(3)[2],
     "stack": lambda: tnp.stack([1.0, 2.0, 3.0]),
     "concatenate": lambda: tnp.concatenate([[1.0], [2.0, 3.0]]),
 }
@@ -86,6 +88,22 @@ def test_arrays_of_recorded_numbers():
 def test_r_with_a_directive(key):
     value, _ = tg.vjp(lambda x: tnp.r_[key, x, x], X)
     assert np.array_equal(value, np.r_[key, X, X])
+
+
+JOINED = """
+tnp.r_[u, 1.0, s, 0:2]
+tnp.r_["-1", x, y]
+tnp.c_[v, w, 1j * v]
+tnp.c_[x, y]
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("expression", JOINED)
+def test_joined(expression):
+    check_value(expression)
+    check_derivatives(expression)
+    check_program(expression)
+    check_complex(expression)
 
 
 SEQUENCES = {

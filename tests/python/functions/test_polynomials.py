@@ -102,6 +102,58 @@ def test_roots():
 
 # numpy.polynomial of tapegrad.numpy --------------------------------------------------------------
 
+SERIES = """
+tnp.polynomial.polynomial.polyval(u, v)
+tnp.polynomial.polynomial.polyvander(u, 3)
+tnp.polynomial.polynomial.polyder(v, 2, 1.5)
+tnp.polynomial.polynomial.polyint(v, 2, k=[1.0, 2.0], lbnd=0.5)
+tnp.polynomial.polynomial.polyadd(u, v)
+tnp.polynomial.polynomial.polysub(u, v)
+tnp.polynomial.polynomial.polymul(u, v)
+tnp.polynomial.chebyshev.chebval(u, v)
+tnp.polynomial.chebyshev.chebvander(u, 3)
+tnp.polynomial.chebyshev.chebder(v, 2, 1.5)
+tnp.polynomial.chebyshev.chebint(v, 2, k=[1.0, 2.0], lbnd=0.5)
+tnp.polynomial.chebyshev.chebadd(u, v)
+tnp.polynomial.chebyshev.chebsub(u, v)
+tnp.polynomial.chebyshev.chebmul(u, v)
+tnp.polynomial.legendre.legval(u, v)
+tnp.polynomial.legendre.legvander(u, 3)
+tnp.polynomial.legendre.legder(v, 2, 1.5)
+tnp.polynomial.legendre.legint(v, 2, k=[1.0, 2.0], lbnd=0.5)
+tnp.polynomial.legendre.legadd(u, v)
+tnp.polynomial.legendre.legsub(u, v)
+tnp.polynomial.legendre.legmul(u, v)
+tnp.polynomial.hermite.hermval(u, v)
+tnp.polynomial.hermite.hermvander(u, 3)
+tnp.polynomial.hermite.hermder(v, 2, 1.5)
+tnp.polynomial.hermite.hermint(v, 2, k=[1.0, 2.0], lbnd=0.5)
+tnp.polynomial.hermite.hermadd(u, v)
+tnp.polynomial.hermite.hermsub(u, v)
+tnp.polynomial.hermite.hermmul(u, v)
+tnp.polynomial.hermite_e.hermeval(u, v)
+tnp.polynomial.hermite_e.hermevander(u, 3)
+tnp.polynomial.hermite_e.hermeder(v, 2, 1.5)
+tnp.polynomial.hermite_e.hermeint(v, 2, k=[1.0, 2.0], lbnd=0.5)
+tnp.polynomial.hermite_e.hermeadd(u, v)
+tnp.polynomial.hermite_e.hermesub(u, v)
+tnp.polynomial.hermite_e.hermemul(u, v)
+tnp.polynomial.laguerre.lagval(u, v)
+tnp.polynomial.laguerre.lagvander(u, 3)
+tnp.polynomial.laguerre.lagder(v, 2, 1.5)
+tnp.polynomial.laguerre.lagint(v, 2, k=[1.0, 2.0], lbnd=0.5)
+tnp.polynomial.laguerre.lagadd(u, v)
+tnp.polynomial.laguerre.lagsub(u, v)
+tnp.polynomial.laguerre.lagmul(u, v)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("expression", SERIES)
+def test_series(expression):
+    check_value(expression, rtol=1e-12)
+    check_derivatives(expression)
+
+
 BASES = ["polynomial", "chebyshev", "legendre", "hermite", "hermite_e", "laguerre"]
 PREFIX = dict(zip(BASES, ["poly", "cheb", "leg", "herm", "herme", "lag"], strict=True))
 C = np.array([0.7, -1.2, 0.4, 2.0])
@@ -109,21 +161,14 @@ X = np.array([0.3, -0.8])
 
 
 @pytest.mark.parametrize("basis", BASES)
-def test_series(basis):
+def test_series_of_numbers_and_of_several(basis):
     ours, plain = getattr(tnp.polynomial, basis), getattr(np.polynomial, basis)
     prefix = PREFIX[basis]
     calls = {
-        "val": lambda m, c, x: getattr(m, prefix + "val")(x, c),
         "val at a number": lambda m, c, x: getattr(m, prefix + "val")(x[0], c),
         "val of several": lambda m, c, x: getattr(m, prefix + "val")(x, np.stack([c, 2 * c], 1)),
         "val, no tensor": lambda m, c, x: getattr(m, prefix + "val")(x, c.reshape(2, 2), False),
-        "vander": lambda m, c, x: getattr(m, prefix + "vander")(x, 3),
-        "der": lambda m, c, x: getattr(m, prefix + "der")(c, 2, 1.5),
-        "int": lambda m, c, x: getattr(m, prefix + "int")(c, 2, k=[1.0, 2.0], lbnd=0.5),
         "int of several": lambda m, c, x: getattr(m, prefix + "int")(c.reshape(2, 2), axis=1),
-        "add": lambda m, c, x: getattr(m, prefix + "add")(c, x),
-        "sub": lambda m, c, x: getattr(m, prefix + "sub")(x, c),
-        "mul": lambda m, c, x: getattr(m, prefix + "mul")(c, x),
     }
     for name, call in calls.items():
         value, _ = tg.vjp(lambda c, x, f=call: f(ours, c, x), C, X)
@@ -162,6 +207,6 @@ def test_extended(expression):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("expression", SMOOTH + EXTENDED)
+@pytest.mark.parametrize("expression", SMOOTH + SERIES + EXTENDED)
 def test_as_a_program(expression):
     check_program(expression)

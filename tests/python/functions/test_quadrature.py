@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.integrate
+from functions.expressions import check_complex, check_derivatives, check_program, check_value
 from functions.replayed import check_replay
 
 import tapegrad as tg
@@ -137,6 +138,26 @@ def test_samples(n, axis, spacing):
     if spacing == "x":
         tg.testing.check_grads(lambda y, x: integrate.simpson(y, x, axis=axis), (y, x))
         tg.testing.check_grads(lambda y, x: integrate.cumulative_trapezoid(y, x, axis=axis), (y, x))
+
+
+SAMPLED = """
+tintegrate.trapezoid(v)
+tintegrate.trapezoid(y, x, axis=0)
+tintegrate.trapezoid(a, dx=0.3, axis=1)
+tintegrate.cumulative_trapezoid(y, x, axis=0)
+tintegrate.cumulative_trapezoid(a, initial=0)
+tintegrate.simpson(v)
+tintegrate.simpson(y, [0.0, 0.5, 1.5, 1.9])
+tintegrate.simpson(a, dx=0.3, axis=0)
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("expression", SAMPLED)
+def test_expressions_of_samples(expression):
+    check_value(expression)
+    check_derivatives(expression)
+    check_program(expression)
+    check_complex(expression)
 
 
 def test_simpson_where_samples_coincide():

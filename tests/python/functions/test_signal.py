@@ -5,11 +5,36 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.signal
+from functions.expressions import check_complex, check_derivatives, check_program, check_value
 from functions.replayed import check_replay
 from ops.single_op import check_op, sample
 
 import tapegrad as tg
 from tapegrad.scipy import signal
+
+EXPRESSIONS = """
+tsignal.convolve(v, u)
+tsignal.correlate(v, u)
+tsignal.correlate(x, m, "same")
+tsignal.fftconvolve(x, m, "same")
+tsignal.oaconvolve(v, u)
+tsignal.oaconvolve(x, m, "valid")
+tsignal.oaconvolve(x, y, axes=1)
+tsignal.lfilter(u, p, x)
+tsignal.lfilter_zi(u, p)
+tsignal.filtfilt(u, [1.0, -0.4, 0.1], x, padlen=2)
+tsignal.sosfilt(np.stack([u, w[:3]]) @ np.eye(3, 6) + np.eye(6)[3], x)
+tsignal.sosfilt([[0.2, 0.3, -0.1, 1.0, -0.5, 0.2]], x, zi=r.reshape(1, 4, 2)[:, :3])
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_expressions(expression):
+    check_value(expression, rtol=1e-11)
+    check_derivatives(expression)
+    check_program(expression)
+    check_complex(expression)
+
 
 SHAPES = [
     ((5,), (3,)),
