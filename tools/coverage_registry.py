@@ -27,6 +27,12 @@ TESTS = ROOT / "tests" / "python"
 FOLDERS = ("functions", "ode")  # of tests whose subject is what NumPy and SciPy have
 OPS = {op["name"]: op for op in _core.ops()}
 NUMBERS = set("dfDl?")  # characters of dtypes; isnat is for dates only
+# The namespaces of tapegrad, and what each mirrors.
+MIRRORS = {
+    "tapegrad.numpy": "numpy",
+    "tapegrad.scipy": "scipy",
+    "tapegrad.stats": "scipy.stats",
+}
 # How the function that stands for one of NumPy was made, by what is known of its derivative.
 MADE_BY = {
     "on_values": "zero",
@@ -88,36 +94,34 @@ def _takes_numbers(ufunc: np.ufunc) -> bool:
 
 
 def _namespaces() -> Iterator[Entry]:
-    """Public functions, and objects such as distributions, that tapegrad's modules define where
-    NumPy or SciPy have one of the same name."""
-    for path in ("tapegrad.numpy", "tapegrad.scipy", "tapegrad.stats"):
-        for module in _modules(path):
-            for name, value in sorted(vars(module).items()):
-                if name.startswith("_") or isinstance(value, ModuleType) or not _is_ours(value):
-                    continue
-                if path == "tapegrad.stats" or _original(module.__name__, name) is not None:
-                    yield Entry(f"{module.__name__}.{name}", value, "function")
+    for ours, theirs in MIRRORS.items():
+        yield from _provided(ours, importlib.import_module(ours), importlib.import_module(theirs))
 
 
-def _modules(path: str) -> Iterator[ModuleType]:
-    try:
-        module = importlib.import_module(path)
-    except ModuleNotFoundError:
-        return
-    yield module
+def _provided(path: str, ours: ModuleType, theirs: ModuleType) -> Iterator[Entry]:
+    """What the module `ours` has in place of an object of the module it mirrors: a function, a
+    class, a distribution, or a module to look into."""
+    _load_submodules(ours)
     # Not getattr: the namespaces hand on what they do not have.
+    for name, value in sorted(vars(ours).items()):
+        original = getattr(theirs, name, None)
+        if name.startswith("_") or original is None or value is original:
+            continue
+        if isinstance(value, ModuleType):
+            yield from _provided(f"{path}.{name}", value, original)
+        elif not _widens_a_registered_one(value):
+            yield Entry(f"{path}.{name}", value, "function")
+
+
+def _load_submodules(module: ModuleType) -> None:
     for info in pkgutil.iter_modules(vars(module).get("__path__", [])):
         if not info.name.startswith("_"):
-            yield from _modules(f"{path}.{info.name}")
+            importlib.import_module(f"{module.__name__}.{info.name}")
 
 
-def _is_ours(value: Any) -> bool:
-    origin = getattr(value, "__module__", None) or type(value).__module__
-    return callable(value) and str(origin).startswith("tapegrad")
-
-
-def _original(module: str, name: str) -> Any:
-    return resolve(f"{module.removeprefix('tapegrad.')}.{name}")
+def _widens_a_registered_one(value: Any) -> bool:
+    """Whether `value` is a function that has its entry already, made to take sequences too."""
+    return getattr(value, "__wrapped__", None) in IMPLEMENTATIONS
 
 
 def resolve(path: str) -> Any:
@@ -136,15 +140,11 @@ def resolve(path: str) -> Any:
 
 def is_covered(path: str, registered: list[Entry]) -> bool:
     """Whether the function at a path such as `numpy.linalg.solve` has a rule, or a namespace of
-    tapegrad has it."""
+    tapegrad has one in its place."""
     original = resolve(path)
-    if original is None or any(entry.function is original for entry in registered):
+    if original is None:
         return True  # this version of NumPy or SciPy does not have it
-    for ours in (f"tapegrad.{path}", f"tapegrad.{path.removeprefix('scipy.')}"):
-        found = resolve(ours)
-        if found is not None and found is not original and not isinstance(found, ModuleType):
-            return True
-    return False
+    return any(e.function is original or e.name == f"tapegrad.{path}" for e in registered)
 
 
 # What tests call --------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def tested() -> Tested:
 
 
 def _note_expression(found: Tested, line: str, names: dict[str, Any]) -> None:
-    if "(" not in line:
+    if not {"(", "["} & set(line):
         return
     try:
         tree = ast.parse(line, mode="eval")
@@ -197,13 +197,15 @@ def _note_expression(found: Tested, line: str, names: dict[str, Any]) -> None:
             value = _note(found, node, names)
             if value is not None:
                 found.expressions.setdefault(id(value), []).append(line)
-    if isinstance(tree.body, ast.Call):
-        found.outermost.setdefault(id(_value(tree.body.func, names)), []).append(line)
+    match tree.body:
+        # np.r_ and np.c_ are subscripted, not called.
+        case ast.Call(func=outermost) | ast.Subscript(value=outermost):
+            found.outermost.setdefault(id(_value(outermost, names)), []).append(line)
 
 
 def _note(found: Tested, node: ast.AST, names: dict[str, Any]) -> Any:
     value = _value(node, names)
-    if callable(value):
+    if callable(value) or hasattr(value, "__getitem__"):
         found.functions[id(value)] = value
         return value
     return None

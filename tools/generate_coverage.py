@@ -21,6 +21,7 @@ from coverage_names import wanted
 from coverage_registry import OPS, ROOT, Entry, Tested
 
 import tapegrad as tg
+import tapegrad.numpy as tnp
 from tapegrad.functions.ufuncs import CALLS, COMPLEX_CALLS
 
 PAGE = ROOT / "docs" / "coverage.md"
@@ -34,12 +35,13 @@ The functions that have derivative rules. "any order" stands for forward and rev
 as deep as one likes; it was found by running the expressions of the tests to second order. "zero":
 the value passes and the derivative is exactly zero; comparisons become guards in programs.
 "structure": what is asked about (a shape, a dtype) does not depend on the values. "assignment":
-writes into a recorded array. f64, f32 and c128 are the dtypes that were tried with success; NumPy
-and SciPy do not take every function in each of them.
+writes into a recorded array, or makes one to write into. f64, f32 and c128 are the dtypes that were
+tried with success; NumPy and SciPy do not take every function in each of them.
 
 NumPy's and SciPy's own functions take recorded values as they are, and so do the same names in
 `tapegrad.numpy` and `tapegrad.scipy`. What they do not dispatch is reached in those namespaces
-only, and listed under them. Everything else raises `tg.UnsupportedError` with its name.
+only, and listed under them. Everything else raises `tg.UnsupportedError` with its name. Of several
+names for one function (`abs`, `acos`, `digamma`) its own is listed (`absolute`, `arccos`, `psi`).
 """
 
 
@@ -77,7 +79,7 @@ def _properties(entry: Entry, tested: Tested) -> tuple[str, str]:
         found = {d: _orders(lambda x: sample(entry.function, x), (_sample(d),)) for d in DTYPES}
         return _most(found), _dtypes(d for d in DTYPES if found[d])
     if entry.name in WRITERS:
-        orders = {d: _orders(_writing(WRITERS[entry.name]), (_sample(d),)) for d in DTYPES}
+        orders = {d: _orders(WRITERS[entry.name], (_sample(d),)) for d in DTYPES}
         return f"assignment, {_most(orders)}", _dtypes(d for d in DTYPES if orders[d])
     expressions = tested.expressions_of(entry)[:MOST_EXPRESSIONS]
     if not expressions:
@@ -184,14 +186,41 @@ def _wrapped(names: Iterable[str]) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-# Functions that write into their first argument: no expression calls them.
-WRITERS: dict[str, Callable[[Any, Any], Any]] = {
-    "numpy.copyto": lambda y, x: np.copyto(y, x * x),
-    "numpy.put": lambda y, x: np.put(y, [0, 2], x[:2] * x[0]),
-    "numpy.put_along_axis": lambda y, x: np.put_along_axis(y, np.array([1, 0]), x[:2] * x[1], 0),
-    "numpy.place": lambda y, x: np.place(y, [True, False, True], x[:2] * x[1]),
-    "numpy.putmask": lambda y, x: np.putmask(y, [True, False, True], x * x),
-    "numpy.fill_diagonal": lambda y, x: np.fill_diagonal(np.reshape(y, (3, 1)), x[1] * x[2]),
+def _writing(write: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+    def f(x: Any) -> Any:
+        y = x.copy()
+        write(y, x)
+        return y
+
+    return f
+
+
+def _filling(name: str) -> Callable[[Any], Any]:
+    def f(x: Any) -> Any:
+        y = getattr(tnp, name)(3, dtype=x.dtype)
+        y[...] = x * x
+        return y
+
+    return f
+
+
+# No expression calls these: functions that write into their first argument, and functions of
+# numbers whose arrays are written into.
+WRITERS: dict[str, Callable[[Any], Any]] = {
+    "numpy.copyto": _writing(lambda y, x: np.copyto(y, x * x)),
+    "numpy.put": _writing(lambda y, x: np.put(y, [0, 2], x[:2] * x[0])),
+    "numpy.put_along_axis": _writing(
+        lambda y, x: np.put_along_axis(y, np.array([1, 0]), x[:2] * x[1], 0)
+    ),
+    "numpy.place": _writing(lambda y, x: np.place(y, [True, False, True], x[:2] * x[1])),
+    "numpy.putmask": _writing(lambda y, x: np.putmask(y, [True, False, True], x * x)),
+    "numpy.fill_diagonal": _writing(
+        lambda y, x: np.fill_diagonal(np.reshape(y, (3, 1)), x[1] * x[2])
+    ),
+    **{
+        f"tapegrad.numpy.{name}": _filling(name)
+        for name in "arange empty eye identity ones tri zeros".split()
+    },
 }
 
 MATRIX = sp.csc_array(np.diag([2.0, 3.0, 4.0]))
@@ -221,15 +250,6 @@ SAMPLES: dict[str, Callable[[Any, Any], Any]] = {
         for kind in "coo_array coo_matrix csc_array csc_matrix csr_array csr_matrix".split()
     },
 }
-
-
-def _writing(write: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
-    def f(x: Any) -> Any:
-        y = x.copy()
-        write(y, x)
-        return y
-
-    return f
 
 
 def _sample(dtype: str) -> Any:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tapegrad.functions import scipy_linalg
+
 TOOLS = Path(__file__).resolve().parents[3] / "tools"
 
 
@@ -37,6 +39,32 @@ def test_the_registry_is_read_in_full(registry):
     assert names["tapegrad.scipy.special.logsumexp"] == "function"
 
 
+def test_whatever_stands_for_the_original_is_registered(registry):
+    """Wrappers that bear SciPy's name and module, objects, and modules made at run time too."""
+    names = {entry.name for entry in registry.entries()}
+    assert {f"tapegrad.scipy.linalg.{name}" for name in scipy_linalg.__all__} <= names
+    assert {
+        "tapegrad.numpy.c_",
+        "tapegrad.numpy.polynomial.chebyshev.chebval",
+        "tapegrad.numpy.zeros",
+        "tapegrad.scipy.fft.hfftn",
+        "tapegrad.scipy.integrate.simpson",
+        "tapegrad.scipy.signal.lfilter",
+        "tapegrad.scipy.stats.norm",
+        "tapegrad.stats.norm",
+    } <= names
+    # NumPy's own that are handed on or take sequences too, SciPy's own, and those that refuse.
+    assert (
+        not {
+            "tapegrad.numpy.sum",
+            "tapegrad.numpy.linalg.solve",
+            "tapegrad.scipy.linalg.cosm",
+            "tapegrad.scipy.stats.zscore",
+        }
+        & names
+    )
+
+
 def test_a_function_without_a_test_is_found(registry):
     entry = registry.Entry("numpy.busday_count", object(), "function")
     assert registry.untested([entry], registry.tested()) == ["numpy.busday_count"]
@@ -49,3 +77,4 @@ def test_what_is_wanted_and_missing_is_known(registry):
     assert registry.is_covered("numpy.r_", entries)
     assert registry.is_covered("scipy.special.logsumexp", entries)
     assert not registry.is_covered("numpy.busday_count", entries)
+    assert not registry.is_covered("scipy.stats.skewnorm", entries)
