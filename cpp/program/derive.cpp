@@ -49,7 +49,17 @@ class SymbolicFrame final : public Frame {
     if (!has(id)) return {};
     return std::exchange(found_[id], Term());
   }
-  void set(NodeId id, Term t) { found_[id] = t; }
+  void set(NodeId id, Term t) override { found_[id] = t; }
+  Term through_pole(NodeId id, int i) override {
+    const Node n = tape[id];
+    const Operand o = i == 0 ? n.a : n.b;
+    const Term t = tangent(o), p = slope_on_tape(*this, n, id, i);
+    if (!moves) return t * p;  // in one direction everything moves
+    const auto mask = moves->find(o);
+    if (mask == moves->end() || (mask->second.is_literal() && mask->second.literal == 0))
+      return scale(t, p);
+    return masked(t * p, mask->second);
+  }
   Term collected(NodeId id) {
     if (auto t = take(id)) {
       found_[id] = *t;
@@ -77,6 +87,7 @@ class SymbolicFrame final : public Frame {
   LaneAlgebra* const lanes;
   const NodeId end;
   bool forward = false;
+  const std::unordered_map<NodeId, Term>* moves = nullptr;  // which elements move, if not all do
 
  private:
   Term scattered(const Dims& shape, std::vector<std::pair<std::int64_t, Term>>& elements) {
@@ -103,6 +114,35 @@ void scalar_step(SymbolicFrame& f, NodeId id, Term g) {
   }
 }
 
+using KnownCounts = std::unordered_map<NodeId, Term>;
+
+// A literal where a term is a constant that says so.
+Term settled(Rewrite& copy, Term t) {
+  if (t.is_literal()) return t;
+  const Operand o = copy.operand(t);
+  if (is_constant(o)) return Term(copy.builder.tape.constant(o));
+  if (copy.builder.tape[o].op != Op::constant) return t;
+  return uniform(copy.builder.tape.value(o)).value_or(t);
+}
+
+// Most of what a counting sweep made, from node `first` on, are constants that nobody reads.
+void lighten(Rewrite& copy, const KnownCounts& found, NodeId first) {
+  Tape& tape = copy.builder.tape;
+  if (std::all_of(found.begin(), found.end(), [](auto& c) { return c.second.is_literal(); }))
+    return copy.builder.truncate(first);
+  std::vector<bool> read(tape.size());
+  for (const auto& [node, t] : found)
+    if (!t.is_literal()) read[copy.operand(t)] = true;
+  for (NodeId id = first; id < tape.size(); ++id)
+    for (int i = 0, count = tape.operand_count(tape[id]); i < count; ++i)
+      if (const Operand o = tape.operand(tape[id], i); !is_constant(o)) read[o] = true;
+  for (NodeId id = first; id < tape.size(); ++id) {
+    const Meta m = tape.meta(id);
+    if (tape[id].op == Op::constant && !read[id])
+      tape.keep(id, broadcast_view(Array::zeros(m.dtype, {}), m.shape));
+  }
+}
+
 // Which elements of the nodes with poles count, given which elements of the outputs do (nothing:
 // all).
 class Counts {
@@ -118,7 +158,9 @@ class Counts {
       if (of_outputs) f.add(outputs[k], counted((*of_outputs)[k]));
     }
     plan_.emplace(f, 0, f.end, nodes, of_outputs ? Counting::some : Counting::all);
-    if (plan_->needs_sweep()) counting_sweep(f, *plan_, [&](NodeId id, Term t) { found_[id] = t; });
+    if (plan_->needs_sweep())
+      counting_sweep(f, *plan_, [&](NodeId id, Term t) { found_[id] = settled(copy, t); });
+    lighten(copy, found_, f.end);
   }
   Term of(NodeId id) const {
     if (plan_->of(id) == Counting::all) return Term(1);
@@ -127,33 +169,22 @@ class Counts {
   }
 
  private:
-  static Term settled(Rewrite& copy, Term t) {
-    if (t.is_literal()) return t;
-    const Operand o = copy.operand(t);
-    if (is_constant(o)) return Term(copy.builder.tape.constant(o));
-    if (copy.builder.tape[o].op != Op::constant) return t;
-    return uniform(copy.builder.tape.value(o)).value_or(t);
-  }
-
-  // Most of what the sweep made, from node `first` on, are constants that nobody reads.
-  void lighten(Rewrite& copy, NodeId first) const {
-    Tape& tape = copy.builder.tape;
-    std::vector<bool> read(tape.size());
-    for (const auto& [pole, t] : found_)
-      if (!t.is_literal()) read[copy.operand(t)] = true;
-    for (NodeId id = first; id < tape.size(); ++id)
-      for (int i = 0, count = tape.operand_count(tape[id]); i < count; ++i)
-        if (const Operand o = tape.operand(tape[id], i); !is_constant(o)) read[o] = true;
-    for (NodeId id = first; id < tape.size(); ++id) {
-      const Meta m = tape.meta(id);
-      if (tape[id].op == Op::constant && !read[id])
-        tape.keep(id, broadcast_view(Array::zeros(m.dtype, {}), m.shape));
-    }
-  }
-
   std::optional<CountingPlan> plan_;
-  std::unordered_map<NodeId, Term> found_;
+  KnownCounts found_;
 };
+
+// Which elements move with the inputs, of the operands of nodes that may lose a tangent.
+KnownCounts moving(Rewrite& copy, const std::vector<NodeId>& inputs,
+                   const std::vector<Term>& seeds) {
+  KnownCounts found;
+  SymbolicFrame f(copy);
+  f.mark_from(inputs);
+  f.forward = true;
+  for (std::size_t k = 0; k < inputs.size(); ++k) f.set(inputs[k], counted(seeds[k]));
+  moving_sweep(f, 0, f.end, [&](NodeId o, Term t) { found[o] = settled(copy, t); });
+  lighten(copy, found, f.end);
+  return found;
+}
 
 void symbolic_adjoint(SymbolicFrame& f, const Counts& counts,
                       const std::vector<std::uint32_t>& lines) {
@@ -294,6 +325,11 @@ std::unique_ptr<Recording> tangent_of(const Recording& source, const Derivation&
   SymbolicFrame frame(copy);
   frame.mark_from(inputs);
   for (std::size_t k = 0; k < inputs.size(); ++k) frame.set(inputs[k], tangents[k]);
+  KnownCounts moves;
+  if (what.directions > 0) {
+    moves = moving(copy, inputs, tangents);
+    frame.moves = &moves;
+  }
   const std::vector<std::uint32_t> lines = copy.builder.lines();
   symbolic_tangent(frame, lines);
   const std::size_t count = made.outputs.size();

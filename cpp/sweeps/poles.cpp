@@ -1,163 +1,26 @@
-// Poles in sweeps: which elements count, and the step of a node that has a pole.
+// Poles in sweeps: the steps of nodes that have one, and how sweeps in numbers come to know.
 #include "sweeps/poles.hpp"
-
-#include <cmath>
-
-#include "ops/matrix.hpp"
 
 namespace tapegrad {
 namespace {
-
-// What an op does to counting elements.
-enum class Passing {
-  each,      // elementwise: an element counts for its operands
-  shares,    // elementwise: where the partial is not zero
-  converts,  // structured, elementwise in dtype or part
-  moves,     // linear with positive coefficients: the adjoint rule, on ones and zeros
-  picks,     // the same, and leaves elements out
-  sums,      // as a sum over the same axes does
-  products,  // of matrices: rows with columns
-  mixes,     // all elements depend on all
-};
-
-Passing passing_of(Op op) {
-  switch (op) {
-    case Op::cast:
-    case Op::real:
-    case Op::imag:
-    case Op::conjugate:
-    case Op::part_set: return Passing::converts;
-    case Op::reshape:
-    case Op::transpose:
-    case Op::broadcast_to:
-    case Op::unslice:
-    case Op::concatenate:
-    case Op::roll:
-    case Op::scatter_add:
-    case Op::sum:
-    case Op::cumsum:
-    case Op::sort: return Passing::moves;
-    case Op::where:
-    case Op::slice:
-    case Op::slice_set:
-    case Op::item:
-    case Op::item_set:
-    case Op::gather:
-    case Op::put:
-    case Op::max:
-    case Op::min: return Passing::picks;
-    case Op::prod: return Passing::sums;
-    case Op::matmul: return Passing::products;
-    default:
-      if (is_choice(op)) return Passing::shares;
-      return is_elementwise(op) ? Passing::each : Passing::mixes;
-  }
-}
-
-// A factor that is not differentiated leaves out what it multiplies by zero, and so does any zero
-// adjoint that `scale` was given.
-bool is_product(Op op) { return op == Op::multiply || op == Op::scale; }
-bool may_be_zero(const Tape& tape, Operand factor) {
-  if (is_constant(factor)) return tape.constant(factor) == 0;
-  return true;
-}
-bool leaves_out(const Frame& f, const Node& n) {
-  const Passing p = passing_of(n.op);
-  if (p == Passing::shares || p == Passing::picks) return true;
-  if (n.op == Op::scale && f.active(n.b)) return true;
-  return is_product(n.op) && ((!f.active(n.a) && may_be_zero(f.tape, n.a)) ||
-                              (!f.active(n.b) && may_be_zero(f.tape, n.b)));
-}
-
-Term ones(Frame& f, const Meta& m) {
-  return broadcast_to(f.algebra.constant(Array::full(m.dtype, {}, 1)), m.shape);
-}
-
-// An element of a product counts for a row of the left and a column of the right factor.
-void count_factors(Frame& f, NodeId id, Term g) {
-  const Node n = f.tape[id];
-  const MatmulShapes s(f.tape.meta(n.a).shape, f.tape.meta(n.b).shape);
-  g = reshape(g, s.out);
-  const auto hand = [&](Operand o, std::int64_t summed, Dims spread, const Dims& own) {
-    if (!f.active(o)) return;
-    const Meta m = f.tape.meta(o);
-    const Term t = broadcast_to(sum(g, Dims{summed}, true), spread);
-    f.add(o, reshape(fit(t, {m.dtype, own}), m.shape));
-  };
-  const Dims batch = leading_axes(s.out, 2);
-  const auto rows = static_cast<std::int64_t>(batch.size());  // the axis of the rows
-  hand(n.a, rows + 1, with_matrix(batch, s.a[s.a.size() - 2], s.a.back()), s.a);
-  hand(n.b, rows, with_matrix(batch, s.b[s.b.size() - 2], s.b.back()), s.b);
-}
-
-// Hands on which elements of node `id` count.
-void counting_step(Frame& f, NodeId id, Term g) {
-  const Node n = f.tape[id];
-  const auto add = [&](Operand o, Term t) { f.add(o, fit(t, f.tape.meta(o))); };
-  const int arity = f.tape.operand_count(n);
-  switch (passing_of(n.op)) {
-    case Passing::moves:
-    case Passing::picks: {
-      if (n.op == Op::item && n.has(Node::kScalar)) return f.add_item(id, g);
-      RuleOnTape rule(f, id);
-      return rules_of(n.op).adjoint(rule, g);
-    }
-    case Passing::sums: {
-      RuleOnTape rule(f, id);
-      return rules_of(Op::sum).adjoint(rule, g);
-    }
-    case Passing::products: return count_factors(f, id, g);
-    case Passing::mixes: {
-      Dims axes;
-      for (std::size_t d = 0; d < f.tape.meta(id).shape.size(); ++d)
-        axes.push_back(static_cast<std::int64_t>(d));
-      const Term any = sum(g, axes);
-      for (int i = 0; i < arity; ++i)
-        if (const Operand o = f.tape.operand(n, i); f.active(o))
-          add(o, broadcast_to(cast(any, f.tape.meta(o).dtype), f.tape.meta(o).shape));
-      return;
-    }
-    default: break;
-  }
-  for (int i = 0; i < arity; ++i) {
-    const Operand o = f.tape.operand(n, i);
-    if (!f.active(o) || (is_elementwise(n.op) && is_flat(n.op, i))) continue;
-    Term t = g;
-    if (passing_of(n.op) == Passing::shares)
-      t = select(slope_on_tape(f, n, id, i) == Term(0), Term(0), g);
-    const Operand factor = i == 0 ? n.b : n.a;
-    if (is_product(n.op) && (!f.active(factor) || (n.op == Op::scale && i == 1)))
-      t = select(f.lift(factor) == Term(0), Term(0), g);
-    if (!t.is_literal()) add(o, t);
-  }
-}
-
-bool any_true(const Array& a) {
-  bool any = false;
-  for_each_run<1>(a.shape(), {walk(a, a.shape())},
-                  [&](char** p, std::intptr_t n, const std::intptr_t* s) {
-                    for (std::intptr_t i = 0; i < n; ++i) any |= *(p[0] + i * s[0]) != 0;
-                  });
-  return any;
-}
-bool any_zero(const Array& a) {
-  bool any = false;
-  dispatch(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    for_each_run<1>(a.shape(), {walk(a, a.shape())},
-                    [&](char** p, std::intptr_t n, const std::intptr_t* s) {
-                      for (std::intptr_t i = 0; i < n; ++i)
-                        any |= *reinterpret_cast<const T*>(p[0] + i * s[0]) == T(0);
-                    });
-  });
-  return any;
-}
 
 // Values of a tape, to look at slopes with.
 class ValueFrame final : public NumericFrame {
  public:
   using NumericFrame::NumericFrame;
   bool active(Operand) const override { return true; }
+};
+
+class MovingFrame final : public NumericFrame {
+ public:
+  MovingFrame(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
+      : NumericFrame(tape, lanes), store(tape, begin, end, lanes) {}
+  bool active(Operand o) const override { return store.holds(o) && store.has(o); }
+  Term tangent(Operand o) override { return numbers.put(store.get(o)); }
+  void set(NodeId id, Term t) override { store.set(id, numbers.get(t)); }
+  void release() override { numbers.release(0); }
+
+  NumericStore store;
 };
 
 class CountingFrame final : public NumericFrame {
@@ -179,98 +42,40 @@ class CountingFrame final : public NumericFrame {
 
 }  // namespace
 
-Term counted(Term t) {
-  return cast(t.algebra->apply(Op::not_equal, {t, Term(0)}), t.algebra->meta(t).dtype);
-}
-
-std::optional<Term> uniform(const Array& counts) {
-  const Array ones = evaluate(Op::cast, {counts}, std::array{static_cast<std::int64_t>(DType::b8)});
-  if (!any_true(ones)) return Term(0);
-  if (!any_zero(ones)) return Term(1);
-  return {};
-}
-
-CountingPlan::CountingPlan(const Frame& f, NodeId begin, NodeId end,
-                           const std::vector<NodeId>& outputs, Counting of_outputs)
-    : begin_(begin), of_(end - begin) {
-  const Tape& tape = f.tape;
-  std::vector<bool> leads(end - begin);  // is made of a pole
-  bool any = false;
-  const auto each_operand = [&](NodeId id, auto&& visit) {
-    const Node& n = tape[id];
-    if (n.has(Node::kDetached) || n.op == Op::stop_gradient) return;
-    for (int i = 0, count = tape.operand_count(n); i < count; ++i)
-      if (const Operand o = tape.operand(n, i); o - begin < of_.size()) visit(o - begin);
-  };
-  for (NodeId id = begin; id < end; ++id) {
-    bool leading = has_pole(tape[id].op);
-    each_operand(id, [&](NodeId k) { leading = leading || leads[k]; });
-    leads[id - begin] = leading;
-    any = any || leading;
-  }
-  if (!any) return;
-  for (NodeId o : outputs)
-    if (o - begin < of_.size()) of_[o - begin] = of_outputs;
-  for (NodeId id = end; id-- > begin;) {
-    Counting& own = of_[id - begin];
-    if (!leads[id - begin]) own = Counting::none;
-    if (own == Counting::none) continue;
-    const Counting next = leaves_out(f, tape[id]) ? Counting::some : own;
-    each_operand(id, [&](NodeId k) { of_[k] = std::max(of_[k], next); });
-    needs_sweep_ = needs_sweep_ || (own == Counting::some && has_pole(tape[id].op));
-  }
-}
-
-void counting_sweep(Frame& f, const CountingPlan& plan,
-                    const std::function<void(NodeId, Term)>& keep) {
-  for (NodeId id = plan.end(); id-- > plan.begin();) {
-    const Counting own = plan.of(id);
-    const Node n = f.tape[id];
-    if (own == Counting::none || !f.active(id)) continue;
-    if (kind_of(n.op) == OpKind::leaf && n.op != Op::alias) continue;
-    bool asked = false;
-    for (int i = 0, count = f.tape.operand_count(n); i < count; ++i)
-      asked = asked || plan.of(f.tape.operand(n, i)) == Counting::some;
-    std::optional<Term> g;
-    if (own == Counting::some) g = f.take(id);
-    else if (asked) g = ones(f, f.tape.meta(id));
-    if (own == Counting::some && has_pole(n.op)) keep(id, g ? *g : Term(0));
-    if (g && asked) counting_step(f, id, *g);
-    f.release();
-  }
+Term masked(Term product, Term counts) {
+  if (counts.is_literal()) return counts.literal != 0 ? product : Term(0);
+  return select(counts.algebra->apply(Op::not_equal, {counts, Term(0)}), product, Term(0));
 }
 
 void pole_step(Frame& f, NodeId id, Term g, Term counts) {
+  if (counts.is_literal() && counts.literal == 0) return;
   const Node n = f.tape[id];
   for (int i = 0; i < arity_of(n.op); ++i) {
     const Operand o = i == 0 ? n.a : n.b;
     if (!f.active(o) || is_flat(n.op, i)) continue;
     const Term p = is_norm(f.tape, n) ? over(Term(0.5), f.lift(id)) : slope_on_tape(f, n, id, i);
-    if (counts.is_literal() && counts.literal == 0) continue;
-    Term c = g * p;
-    if (!counts.is_literal())
-      c = select(f.algebra.apply(Op::not_equal, {counts, Term(0)}), c, Term(0));
-    f.add(o, fit(c, f.tape.meta(o)));
+    f.add(o, fit(masked(g * p, counts), f.tape.meta(o)));
   }
+}
+
+bool meets_pole(const Tape& tape, NodeId id, int i, const LaneArray& t, std::int64_t lanes) {
+  if (!any_zero(t.array)) return false;
+  ValueFrame values(tape, lanes);
+  NumericAlgebra& a = values.numbers;
+  const Term p = slope_on_tape(values, tape[id], id, i);
+  if (p.is_literal()) return false;
+  const Term wild = a.apply(Op::logical_not, {a.apply(Op::isfinite, {p})});
+  if (!any_true(a.get(wild).array)) return false;
+  return any_true(a.get(a.apply(Op::logical_and, {a.put(t) == Term(0), wild})).array);
 }
 
 bool meets_pole(const Frame& f, NodeId id, const LaneArray& g, std::int64_t lanes) {
   const Node n = f.tape[id];
-  if (!has_pole(n.op)) return false;  // most ops: said before anything is allocated
-  const bool norm = is_norm(f.tape, n);
-  if (!norm && !any_zero(g.array)) return false;
-  ValueFrame values(f.tape, lanes);
-  NumericAlgebra& a = values.numbers;
-  for (int i = 0; i < arity_of(n.op); ++i) {
-    if (!f.active(i == 0 ? n.a : n.b) || is_flat(n.op, i)) continue;
-    const Term p = slope_on_tape(values, n, id, i);
-    if (p.is_literal()) continue;
-    const Term wild = a.apply(Op::logical_not, {a.apply(Op::isfinite, {p})});
-    if (!any_true(a.get(wild).array)) continue;
-    if (norm) return true;
-    const Term met = a.apply(Op::logical_and, {a.put(g) == Term(0), wild});
-    if (any_true(a.get(met).array)) return true;
-  }
+  if (!has_pole(n.op)) return false;
+  if (is_norm(f.tape, n) && any_zero(f.tape.value(id))) return true;
+  for (int i = 0; i < arity_of(n.op); ++i)
+    if (f.active(i == 0 ? n.a : n.b) && !is_flat(n.op, i) && meets_pole(f.tape, id, i, g, lanes))
+      return true;
   return false;
 }
 
@@ -294,6 +99,20 @@ Term NumericCounts::of(NodeId id, NumericAlgebra& numbers) {
   if (plan_->of(id) == Counting::all) return Term(1);
   const auto found = found_.find(id);
   return found == found_.end() ? Term(0) : numbers.put(found->second);
+}
+
+void NumericMoves::find() {
+  found_.emplace();
+  MovingFrame f(tape_, begin_, end_, lanes_);
+  for (const Seed& s : seeds_) f.set(s.node, counted(f.numbers.put({s.value, lanes_ > 0})));
+  f.release();
+  moving_sweep(f, begin_, end_, [&](NodeId o, Term t) { (*found_)[o] = f.numbers.get(t); });
+}
+
+Term NumericMoves::of(Operand o, NumericAlgebra& numbers) {
+  if (!found_) find();
+  const auto found = found_->find(o);
+  return found == found_->end() ? Term(0) : numbers.put(found->second);
 }
 
 }  // namespace tapegrad

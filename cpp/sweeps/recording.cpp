@@ -69,6 +69,7 @@ class RecordingFrame final : private Recorder, public Frame {
       : Recorder(target, count),
         Frame(source, lanes ? static_cast<Algebra&>(*lanes) : nodes),
         same_(&source == &target),
+        program_(target.is_program()),
         begin_(begin),
         found_(end - begin),
         depends_(end - begin) {}
@@ -115,9 +116,15 @@ class RecordingFrame final : private Recorder, public Frame {
     found_[id - begin_] = {};
     return t;
   }
-  void set(NodeId id, Term t) { found_[id - begin_] = found(t); }
+  void set(NodeId id, Term t) override { found_[id - begin_] = found(t); }
   void seed(const RecordedSeed& s) {
     if (holds(s.node)) add(s.node, seeded(s));
+  }
+  // Whether the step of a node with adjoint g is `pole_step`: in a program always at a pole, else
+  // where a zero meets one.
+  bool asks_at_pole(NodeId id, Term g) {
+    if (!has_pole(tape[id].op)) return false;
+    return program_ || meets_pole(*this, id, value(g), lane_count());
   }
   void count(const RecordedSeed& s) {  // which elements are seeded
     if (holds(s.node)) add(s.node, counted(seeded(s)));
@@ -148,16 +155,29 @@ class RecordingFrame final : private Recorder, public Frame {
     }
   }
 
+  Term through_pole(NodeId id, int i) override {
+    const Node n = tape[id];
+    const Operand o = i == 0 ? n.a : n.b;
+    const Term t = tangent(o);
+    if (program_ ? true : meets_pole(tape, id, i, value(t), lane_count()))
+      if (const auto mask = moves ? moves(o) : std::nullopt)
+        return masked(t * slope_on_tape(*this, n, id, i), *mask);
+    return pull_on_tape(*this, n, id, i, t);
+  }
+
   bool forward = false;
+  // Which elements of an operand move, as a term; nothing if none does.
+  std::function<std::optional<Term>(Operand)> moves;
 
  private:
+  std::int64_t lane_count() const { return lanes ? lanes->lanes() : 0; }
   Term seeded(const RecordedSeed& s) {
     const Term t = nodes.put(s.value);
     return lanes ? lanes->batched(t) : t;
   }
   Term shared(Term t) { return lanes ? lanes->same(t) : t; }
 
-  bool same_;
+  bool same_, program_;
   NodeId begin_;
   std::vector<Found> found_;
   std::vector<bool> depends_;
@@ -170,45 +190,79 @@ class RecordedCounts {
   RecordedCounts(const Tape& source, Tape& target, NodeId begin, NodeId end,
                  const std::vector<RecordedSeed>& seeds, const std::vector<NodeId>& inputs,
                  std::int64_t lanes)
-      : source_(source),
-        seeds_(seeds),
+      : seeds_(seeds),
+        inputs_(inputs),
+        begin_(begin),
+        end_(end),
         lanes_(lanes),
-        frame_(source, target, begin, end, lanes),
-        program_(target.is_program()) {
-    frame_.mark_from(inputs);
-    std::vector<NodeId> outputs;
-    for (auto& s : seeds) outputs.push_back(s.node);
-    plan_.emplace(frame_, begin, end, outputs, lanes > 0 ? Counting::some : Counting::all);
-  }
-  // Whether the step of the node with adjoint g is `pole_step`.
-  bool asked(NodeId id, const LaneArray& g) const {
-    if (!has_pole(source_[id].op)) return false;
-    return program_ || meets_pole(frame_, id, g, lanes_);
-  }
+        frame_(source, target, begin, end, lanes) {}
   Term of(NodeId id, RecordingFrame& f) {
+    if (!plan_) find();
     if (plan_->of(id) == Counting::all) return Term(1);
+    const auto entry = found_.find(id);
+    return entry == found_.end() ? Term(0) : f.term_of(entry->second);
+  }
+
+ private:
+  void find() {
+    frame_.mark_from(inputs_);
+    std::vector<NodeId> outputs;
+    for (auto& s : seeds_) outputs.push_back(s.node);
+    plan_.emplace(frame_, begin_, end_, outputs, lanes_ > 0 ? Counting::some : Counting::all);
+    if (!plan_->needs_sweep()) return;
+    for (auto& s : seeds_)
+      if (lanes_ > 0) frame_.count(s);
+    counting_sweep(frame_, *plan_, [&](NodeId id, Term t) {
+      if (!t.is_literal()) found_[id] = frame_.found(t);
+    });
+  }
+
+  const std::vector<RecordedSeed>& seeds_;
+  const std::vector<NodeId>& inputs_;
+  const NodeId begin_, end_;
+  const std::int64_t lanes_;
+  RecordingFrame frame_;
+  std::optional<CountingPlan> plan_;
+  std::unordered_map<NodeId, RecordingFrame::Found> found_;
+};
+
+// Which elements move, found when a zero tangent meets an infinite slope; in a program in one
+// direction all do.
+class RecordedMoves {
+ public:
+  RecordedMoves(const Tape& source, Tape& target, NodeId begin, NodeId end,
+                const std::vector<RecordedSeed>& seeds, std::int64_t lanes)
+      : seeds_(seeds),
+        begin_(begin),
+        end_(end),
+        all_(target.is_program() && lanes == 0),
+        frame_(source, target, begin, end, lanes) {}
+  std::optional<Term> of(Operand o, RecordingFrame& f) {
+    if (all_) return Term(1);
     if (!found_) find();
-    const auto entry = found_->find(id);
-    return entry == found_->end() ? Term(0) : f.term_of(entry->second);
+    const auto entry = found_->find(o);
+    if (entry == found_->end()) return {};
+    return f.term_of(entry->second);
   }
 
  private:
   void find() {
     found_.emplace();
-    if (!plan_->needs_sweep()) return;
-    for (auto& s : seeds_)
-      if (lanes_ > 0) frame_.count(s);
-    counting_sweep(frame_, *plan_, [&](NodeId id, Term t) {
-      if (!t.is_literal()) (*found_)[id] = frame_.found(t);
-    });
+    frame_.forward = true;
+    std::vector<NodeId> inputs;
+    for (auto& s : seeds_) {
+      inputs.push_back(s.node);
+      frame_.count(s);
+      frame_.release();
+    }
+    frame_.mark_from(inputs);
+    moving_sweep(frame_, begin_, end_, [&](NodeId o, Term t) { (*found_)[o] = frame_.found(t); });
   }
 
-  const Tape& source_;
   const std::vector<RecordedSeed>& seeds_;
-  const std::int64_t lanes_;
+  const NodeId begin_, end_;
+  const bool all_;
   RecordingFrame frame_;
-  const bool program_;
-  std::optional<CountingPlan> plan_;
   std::optional<std::unordered_map<NodeId, RecordingFrame::Found>> found_;
 };
 
@@ -253,7 +307,7 @@ std::vector<Recorded> recorded_adjoint_sweep(const Tape& source, Tape& target, N
   for (NodeId id = end; id-- > begin;) {
     if (is_input[id - begin] || !frame.active(id)) continue;
     if (const auto g = frame.take(id)) {
-      if (counts.asked(id, frame.value(*g))) pole_step(frame, id, *g, counts.of(id, frame));
+      if (frame.asks_at_pole(id, *g)) pole_step(frame, id, *g, counts.of(id, frame));
       else adjoint_step(frame, id, *g);
     }
     frame.release();
@@ -274,6 +328,8 @@ std::vector<Recorded> recorded_tangent_sweep(const Tape& source, Tape& target, N
     frame.seed(s);
   }
   frame.mark_from(inputs);
+  RecordedMoves moves(source, target, begin, end, seeds, lanes);
+  frame.moves = [&](Operand o) { return moves.of(o, frame); };
   const std::vector<bool> used = leading_to(outputs, source, begin, end);
   for (NodeId id = begin; id < end; ++id) {
     if (!used[id - begin] || frame.has(id) || frame.tape[id].has(Node::kDetached)) continue;

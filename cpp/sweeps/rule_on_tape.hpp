@@ -7,7 +7,7 @@
 
 #include "ops/kernels.hpp"
 #include "ops/rules.hpp"
-#include "sweeps/norm.hpp"
+#include "sweeps/roots.hpp"
 #include "tape/tape.hpp"
 
 namespace tapegrad {
@@ -29,7 +29,12 @@ class Frame {
     return {};
   }
   virtual void add_item(NodeId item, Term t);  // what `item` hands on to its array
-  virtual void release() {}                    // terms live for one step
+  virtual void set(NodeId, Term) { ensure(false, "a frame with tangents"); }
+  // Whether an operand may have a tangent that vanishes; of an active one it is not known.
+  virtual bool may_vanish(Operand) const { return false; }
+  // What the tangent of operand i gives at a node that may lose it (roots.hpp).
+  virtual Term through_pole(NodeId id, int i);
+  virtual void release() {}  // terms live for one step
 
   const Tape& tape;
   Algebra& algebra;
@@ -95,9 +100,18 @@ inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed,
   return sum ? f.algebra.add_pull(*sum, n.op, i, seed, x, y, r)
              : f.algebra.pull(n.op, i, seed, x, y, r);
 }
+inline Term Frame::through_pole(NodeId id, int i) {
+  const Node n = tape[id];
+  return pull_on_tape(*this, n, id, i, tangent(i == 0 ? n.a : n.b));
+}
 inline bool is_flat(Op op, int i) {  // slope 0 everywhere
   const PartialInfo& info = partial_info(op);
   return info.constant[i] && info.value[i] == 0;
+}
+
+inline bool has_no_partial(Op op, int i) {  // an order
+  const PartialInfo& info = partial_info(op);
+  return info.constant[i] && info.value[i] != info.value[i];
 }
 
 // Hands the adjoint `g` of node `id` on to its operands.
@@ -131,14 +145,21 @@ inline std::optional<Term> tangent_step(Frame& f, NodeId id) {
     RuleOnTape rule(f, id);
     return rules_of(n.op).tangent(rule);
   }
+  const bool may_lose = may_lose_tangent(f.tape, n);
   std::optional<Term> sum;
   for (int i = 0; i < arity; ++i) {
     const Operand o = i == 0 ? n.a : n.b;
-    if (!f.active(o) || is_flat(n.op, i)) continue;
+    const bool moves = f.active(o) || (may_lose && !has_no_partial(n.op, i) && f.may_vanish(o));
+    if (!moves || is_flat(n.op, i)) continue;
     if (n.op == Op::scale && i == 1) {
       // A zero adjoint also stops a tangent of the partial that is infinite.
       const Term stopped = scale(f.lift(n.a), f.tangent(o));
       sum = sum ? *sum + stopped : stopped;
+      continue;
+    }
+    if (may_lose) {
+      const Term t = f.through_pole(id, i);
+      sum = sum ? *sum + t : t;
       continue;
     }
     sum = pull_on_tape(f, n, id, i, f.tangent(o), sum);

@@ -8,7 +8,7 @@
 
 #include "ops/dual.hpp"
 #include "ops/poles.hpp"
-#include "sweeps/norm.hpp"
+#include "sweeps/roots.hpp"
 #include "tape/tape.hpp"
 
 namespace tapegrad {

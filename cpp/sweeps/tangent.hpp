@@ -3,7 +3,7 @@
 
 #include <numeric>
 
-#include "sweeps/numeric_frame.hpp"
+#include "sweeps/poles.hpp"
 #include "sweeps/sweeps.hpp"
 
 namespace tapegrad {
@@ -11,13 +11,28 @@ namespace tapegrad {
 class TangentFrame final : public NumericFrame {
  public:
   TangentFrame(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
-      : NumericFrame(tape, lanes), tangents(tape, begin, end, lanes) {}
+      : NumericFrame(tape, lanes),
+        tangents(tape, begin, end, lanes),
+        moves_(tape, begin, end, lanes) {}
 
   bool active(Operand o) const override { return tangents.holds(o) && tangents.has(o); }
+  bool may_vanish(Operand o) const override {
+    return tangents.holds(o) && tape[o].has(Node::kScalar) && !tape[o].has(Node::kDetached);
+  }
   Term tangent(Operand o) override { return numbers.put(tangents.get(o)); }
 
   void seed(const std::vector<Seed>& seeds) {
     for (auto& s : seeds) tangents.set(s.node, {s.value, tangents.batched()});
+    moves_.seed(seeds);
+  }
+  Term through_pole(NodeId id, int i) override {
+    const Node n = tape[id];
+    const Operand o = i == 0 ? n.a : n.b;
+    const Term t = tangent(o);
+    if (meets_pole(tape, id, i, numbers.get(t), numbers.lanes()))
+      if (const Term moves = moves_.of(o, numbers); !moves.is_literal())
+        return masked(t * slope_on_tape(*this, n, id, i), moves);
+    return pull_on_tape(*this, n, id, i, t);
   }
   // `outputs` are kept; of the other arrays a tangent is forgotten after its last use, unless the
   // second-order sweep will read it, which it does only where it reads the value.
@@ -40,6 +55,8 @@ class TangentFrame final : public NumericFrame {
   NumericStore tangents;
 
  private:
+  NumericMoves moves_;
+
   // For each node the last that reads it on the way to the outputs; the end for outputs, the node
   // itself if nobody does. Empty if the tape has no arrays.
   std::vector<NodeId> last_uses(NodeId begin, NodeId end,
@@ -86,12 +103,20 @@ class TangentFrame final : public NumericFrame {
   }
   void step(NodeId id) {
     const Node& n = tape[id];
-    if (n.has(Node::kFastPath)) return scalar_tangent(tape, n, id, tangents.rows);
+    if (n.has(Node::kFastPath) && !may_lose(n)) return scalar_tangent(tape, n, id, tangents.rows);
     if (n.has(Node::kDetached)) return;
     if (n.op == Op::input || n.op == Op::constant || (n.op == Op::alias && !active(n.a))) return;
     if (n.op == Op::item && n.has(Node::kScalar) && !tangents.batched()) return item(n, id);
     if (const auto t = tangent_step(*this, id)) tangents.set(id, numbers.get(*t));
     numbers.release(0);
+  }
+  // A scalar whose zero tangent meets an infinite slope.
+  bool may_lose(const Node& n) const {
+    if (!may_lose_tangent(tape, n)) return false;
+    for (int i = 0; i < arity_of(n.op); ++i)
+      if (const Operand o = i == 0 ? n.a : n.b; tangents.holds(o))
+        if (scalar_meets_pole(tape, n, tangents.rows.row(o), tangents.rows.lanes())) return true;
+    return false;
   }
   void item(const Node& n, NodeId id) {
     if (!active(n.a)) return;

@@ -1,8 +1,9 @@
-// The square root of a sum of squares, written out.
+// Roots, whose poles are of a kind that derivatives can pass.
 #pragma once
 
 #include <vector>
 
+#include "ops/poles.hpp"
 #include "tape/tape.hpp"
 
 namespace tapegrad {
@@ -54,6 +55,22 @@ inline bool is_sum_of_squares(const Tape& tape, Operand root) {
 }
 inline bool is_norm(const Tape& tape, const Node& n) {
   return n.op == Op::sqrt && is_sum_of_squares(tape, n.a);
+}
+
+// Whether a vanishing tangent may be lost at a pole of the op. Behind a square root it is not:
+// where the argument and its slope vanish, the root has a kink or slope 0. Arcs are roots at their
+// poles.
+inline bool may_lose_tangent(const Tape& tape, const Node& n) {
+  switch (n.op) {
+    case Op::sqrt:
+    case Op::arcsin:
+    case Op::arccos:
+    case Op::arccosh: return false;
+    case Op::power:
+      if (!is_constant(n.b)) return true;
+      return tape.constant(n.b) < 1 && tape.constant(n.b) != 0.5 && tape.constant(n.b) != 0;
+    default: return has_pole(n.op);
+  }
 }
 
 }  // namespace tapegrad

@@ -1,0 +1,314 @@
+// Which elements count, and which move.
+#include "sweeps/counting.hpp"
+
+#include <algorithm>
+
+#include "ops/matrix.hpp"
+
+namespace tapegrad {
+namespace {
+
+// What an op does to counting elements.
+enum class Passing {
+  each,      // elementwise: an element counts for its operands
+  shares,    // elementwise: where the partial is not zero
+  converts,  // structured, elementwise in dtype or part
+  moves,     // linear with positive coefficients: the adjoint rule, on ones and zeros
+  picks,     // the same, and leaves elements out
+  sums,      // as a sum over the same axes does
+  products,  // of matrices: rows with columns
+  mixes,     // all elements depend on all
+};
+
+Passing passing_of(Op op) {
+  switch (op) {
+    case Op::cast:
+    case Op::real:
+    case Op::imag:
+    case Op::conjugate:
+    case Op::part_set: return Passing::converts;
+    case Op::reshape:
+    case Op::transpose:
+    case Op::broadcast_to:
+    case Op::unslice:
+    case Op::concatenate:
+    case Op::roll:
+    case Op::scatter_add:
+    case Op::sum:
+    case Op::cumsum:
+    case Op::sort: return Passing::moves;
+    case Op::where:
+    case Op::slice:
+    case Op::slice_set:
+    case Op::item:
+    case Op::item_set:
+    case Op::gather:
+    case Op::put:
+    case Op::max:
+    case Op::min: return Passing::picks;
+    case Op::prod: return Passing::sums;
+    case Op::matmul: return Passing::products;
+    default:
+      if (is_choice(op)) return Passing::shares;
+      return is_elementwise(op) ? Passing::each : Passing::mixes;
+  }
+}
+
+// A factor that is not differentiated leaves out what it multiplies by zero, and so does any zero
+// adjoint that `scale` was given.
+bool is_product(Op op) { return op == Op::multiply || op == Op::scale; }
+bool may_be_zero(const Tape& tape, Operand factor) {
+  if (is_constant(factor)) return tape.constant(factor) == 0;
+  return true;
+}
+bool leaves_out(const Frame& f, const Node& n) {
+  const Passing p = passing_of(n.op);
+  if (p == Passing::shares || p == Passing::picks) return true;
+  if (n.op == Op::scale && f.active(n.b)) return true;
+  return is_product(n.op) && ((!f.active(n.a) && may_be_zero(f.tape, n.a)) ||
+                              (!f.active(n.b) && may_be_zero(f.tape, n.b)));
+}
+
+Term ones(Frame& f, const Meta& m) {
+  return broadcast_to(f.algebra.constant(Array::full(m.dtype, {}, 1)), m.shape);
+}
+
+// What counts between operand i of an elementwise node and its result.
+Term left_in(Frame& f, NodeId id, int i, Term counts) {
+  const Node n = f.tape[id];
+  if (passing_of(n.op) == Passing::shares)
+    return select(slope_on_tape(f, n, id, i) == Term(0), Term(0), counts);
+  const Operand factor = i == 0 ? n.b : n.a;
+  if (is_product(n.op) && (!f.active(factor) || (n.op == Op::scale && i == 1)))
+    return select(f.lift(factor) == Term(0), Term(0), counts);
+  return counts;
+}
+
+// An element of a product counts for a row of the left and a column of the right factor.
+void count_factors(Frame& f, NodeId id, Term g) {
+  const Node n = f.tape[id];
+  const MatmulShapes s(f.tape.meta(n.a).shape, f.tape.meta(n.b).shape);
+  g = reshape(g, s.out);
+  const auto hand = [&](Operand o, std::int64_t summed, Dims spread, const Dims& own) {
+    if (!f.active(o)) return;
+    const Meta m = f.tape.meta(o);
+    const Term t = broadcast_to(sum(g, Dims{summed}, true), spread);
+    f.add(o, reshape(fit(t, {m.dtype, own}), m.shape));
+  };
+  const Dims batch = leading_axes(s.out, 2);
+  const auto rows = static_cast<std::int64_t>(batch.size());  // the axis of the rows
+  hand(n.a, rows + 1, with_matrix(batch, s.a[s.a.size() - 2], s.a.back()), s.a);
+  hand(n.b, rows, with_matrix(batch, s.b[s.b.size() - 2], s.b.back()), s.b);
+}
+
+// Hands on which elements of node `id` count.
+void counting_step(Frame& f, NodeId id, Term g) {
+  const Node n = f.tape[id];
+  const auto add = [&](Operand o, Term t) { f.add(o, fit(t, f.tape.meta(o))); };
+  const int arity = f.tape.operand_count(n);
+  switch (passing_of(n.op)) {
+    case Passing::moves:
+    case Passing::picks: {
+      if (n.op == Op::item && n.has(Node::kScalar)) return f.add_item(id, g);
+      RuleOnTape rule(f, id);
+      return rules_of(n.op).adjoint(rule, g);
+    }
+    case Passing::sums: {
+      RuleOnTape rule(f, id);
+      return rules_of(Op::sum).adjoint(rule, g);
+    }
+    case Passing::products: return count_factors(f, id, g);
+    case Passing::mixes: {
+      Dims axes;
+      for (std::size_t d = 0; d < f.tape.meta(id).shape.size(); ++d)
+        axes.push_back(static_cast<std::int64_t>(d));
+      const Term any = sum(g, axes);
+      for (int i = 0; i < arity; ++i)
+        if (const Operand o = f.tape.operand(n, i); f.active(o))
+          add(o, broadcast_to(cast(any, f.tape.meta(o).dtype), f.tape.meta(o).shape));
+      return;
+    }
+    default: break;
+  }
+  for (int i = 0; i < arity; ++i) {
+    const Operand o = f.tape.operand(n, i);
+    if (!f.active(o) || (is_elementwise(n.op) && is_flat(n.op, i))) continue;
+    const Term t = left_in(f, id, i, g);
+    if (!t.is_literal()) add(o, t);
+  }
+}
+
+}  // namespace
+
+bool any_true(const Array& a) {
+  bool any = false;
+  for_each_run<1>(a.shape(), {walk(a, a.shape())},
+                  [&](char** p, std::intptr_t n, const std::intptr_t* s) {
+                    for (std::intptr_t i = 0; i < n; ++i) any |= *(p[0] + i * s[0]) != 0;
+                  });
+  return any;
+}
+bool any_zero(const Array& a) {
+  bool any = false;
+  dispatch(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for_each_run<1>(a.shape(), {walk(a, a.shape())},
+                    [&](char** p, std::intptr_t n, const std::intptr_t* s) {
+                      for (std::intptr_t i = 0; i < n; ++i)
+                        any |= *reinterpret_cast<const T*>(p[0] + i * s[0]) == T(0);
+                    });
+  });
+  return any;
+}
+
+Term counted(Term t) {
+  return cast(t.algebra->apply(Op::not_equal, {t, Term(0)}), t.algebra->meta(t).dtype);
+}
+
+std::optional<Term> uniform(const Array& counts) {
+  const Array ones = evaluate(Op::cast, {counts}, std::array{static_cast<std::int64_t>(DType::b8)});
+  if (!any_true(ones)) return Term(0);
+  if (!any_zero(ones)) return Term(1);
+  return {};
+}
+
+CountingPlan::CountingPlan(const Frame& f, NodeId begin, NodeId end,
+                           const std::vector<NodeId>& outputs, Counting of_outputs)
+    : begin_(begin), of_(end - begin) {
+  const Tape& tape = f.tape;
+  std::vector<bool> leads(end - begin);  // is made of a pole
+  bool any = false;
+  const auto each_operand = [&](NodeId id, auto&& visit) {
+    const Node& n = tape[id];
+    if (n.has(Node::kDetached) || n.op == Op::stop_gradient) return;
+    for (int i = 0, count = tape.operand_count(n); i < count; ++i)
+      if (const Operand o = tape.operand(n, i); o - begin < of_.size()) visit(o - begin);
+  };
+  for (NodeId id = begin; id < end; ++id) {
+    bool leading = has_pole(tape[id].op);
+    each_operand(id, [&](NodeId k) { leading = leading || leads[k]; });
+    leads[id - begin] = leading;
+    any = any || leading;
+  }
+  if (!any) return;
+  for (NodeId o : outputs)
+    if (o - begin < of_.size()) of_[o - begin] = of_outputs;
+  for (NodeId id = end; id-- > begin;) {
+    Counting& own = of_[id - begin];
+    if (!leads[id - begin]) own = Counting::none;
+    if (own == Counting::none) continue;
+    const Counting next = leaves_out(f, tape[id]) ? Counting::some : own;
+    each_operand(id, [&](NodeId k) { of_[k] = std::max(of_[k], next); });
+    needs_sweep_ = needs_sweep_ || (own == Counting::some && has_pole(tape[id].op));
+  }
+}
+
+void counting_sweep(Frame& f, const CountingPlan& plan,
+                    const std::function<void(NodeId, Term)>& keep) {
+  for (NodeId id = plan.end(); id-- > plan.begin();) {
+    const Counting own = plan.of(id);
+    const Node n = f.tape[id];
+    if (own == Counting::none || !f.active(id)) continue;
+    if (kind_of(n.op) == OpKind::leaf && n.op != Op::alias) continue;
+    bool asked = false;
+    for (int i = 0, count = f.tape.operand_count(n); i < count; ++i)
+      asked = asked || plan.of(f.tape.operand(n, i)) == Counting::some;
+    std::optional<Term> g;
+    if (own == Counting::some) g = f.take(id);
+    else if (asked) g = ones(f, f.tape.meta(id));
+    if (own == Counting::some && has_pole(n.op)) keep(id, g ? *g : Term(0));
+    if (g && asked) counting_step(f, id, *g);
+    f.release();
+  }
+}
+
+namespace {
+
+// Which elements of a product of matrices move: rows with those of the left factor, columns with
+// those of the right one.
+Term moved_product(Frame& f, NodeId id) {
+  const Node n = f.tape[id];
+  const MatmulShapes s(f.tape.meta(n.a).shape, f.tape.meta(n.b).shape);
+  const Meta m = f.tape.meta(id);
+  const auto rows = static_cast<std::int64_t>(s.out.size()) - 2;
+  std::optional<Term> all;
+  const auto part = [&](Operand o, const Dims& own, std::int64_t back) {
+    if (!f.active(o)) return;
+    const Dims axis{static_cast<std::int64_t>(own.size()) - back};
+    const Term t = sum(cast(reshape(f.tangent(o), own), m.dtype), axis, true);
+    const Term spread = broadcast_to(t, s.out);
+    all = all ? *all + spread : spread;
+  };
+  ensure(rows >= 0, "matrices");
+  part(n.a, s.a, 1);
+  part(n.b, s.b, 2);
+  return reshape(*all, m.shape);
+}
+
+// The elements of node `id` that move; nothing if none does.
+std::optional<Term> moving_step(Frame& f, NodeId id) {
+  const Node n = f.tape[id];
+  const Meta m = f.tape.meta(id);
+  if (n.op == Op::alias) return f.active(n.a) ? std::optional(f.tangent(n.a)) : std::nullopt;
+  const int arity = f.tape.operand_count(n);
+  bool any = false;
+  for (int i = 0; i < arity; ++i) any = any || f.active(f.tape.operand(n, i));
+  if (!any) return std::nullopt;
+  const Passing passing = passing_of(n.op);
+  if (passing == Passing::moves || passing == Passing::picks) {
+    RuleOnTape rule(f, id);
+    return rules_of(n.op).tangent(rule);
+  }
+  if (passing == Passing::products) return moved_product(f, id);
+  std::optional<Term> all;
+  for (int i = 0; i < arity; ++i) {
+    const Operand o = f.tape.operand(n, i);
+    if (!f.active(o) || (is_elementwise(n.op) && is_flat(n.op, i))) continue;
+    Term t = f.tangent(o);
+    if (passing == Passing::sums) {
+      RuleOnTape rule(f, id);
+      t = f.algebra.apply(Op::sum, {t}, rule.attrs);
+    } else if (passing == Passing::mixes) {
+      Dims axes;
+      for (std::size_t d = 0; d < f.tape.meta(o).shape.size(); ++d)
+        axes.push_back(static_cast<std::int64_t>(d));
+      t = sum(t, axes);
+    } else {
+      t = left_in(f, id, i, t);
+      if (t.is_literal()) continue;  // a factor of 0
+    }
+    t = broadcast_to(cast(t, m.dtype), m.shape);
+    all = all ? *all + t : t;
+  }
+  return all;
+}
+
+// The nodes that operands of nodes which may lose a tangent are made of.
+std::vector<bool> asked_for(const Tape& tape, NodeId begin, NodeId end) {
+  std::vector<bool> asked(end - begin);
+  for (NodeId id = end; id-- > begin;) {
+    if (!asked[id - begin] && !may_lose_tangent(tape, tape[id])) continue;
+    for (int i = 0, count = tape.operand_count(tape[id]); i < count; ++i)
+      if (const Operand o = tape.operand(tape[id], i); o - begin < asked.size())
+        asked[o - begin] = true;
+  }
+  return asked;
+}
+
+}  // namespace
+
+void moving_sweep(Frame& f, NodeId begin, NodeId end, const Keep& keep) {
+  const std::vector<bool> asked = asked_for(f.tape, begin, end);
+  for (NodeId id = begin; id < end; ++id) {
+    const Node n = f.tape[id];
+    if (n.has(Node::kDetached) || (kind_of(n.op) == OpKind::leaf && n.op != Op::alias)) continue;
+    if (may_lose_tangent(f.tape, n))
+      for (int i = 0; i < arity_of(n.op); ++i)
+        if (const Operand o = i == 0 ? n.a : n.b; f.active(o)) keep(o, f.tangent(o));
+    if (asked[id - begin] && !f.active(id))
+      if (const auto t = moving_step(f, id)) f.set(id, *t);
+    f.release();
+  }
+}
+
+}  // namespace tapegrad
