@@ -8,6 +8,7 @@ function(tapegrad_add_core target folder)
   tapegrad_flags(${target})
   file(GLOB kernels CONFIGURE_DEPENDS
     ${folder}/ops/kernels_*.cpp ${folder}/ops/blocked.cpp ${folder}/ops/reductions.cpp
+    ${folder}/ops/scans.cpp
     ${folder}/backends/array_machine_*.cpp ${folder}/backends/array_calls.cpp
     ${folder}/backends/scalar.cpp ${folder}/backends/scalar_loops.cpp)
   tapegrad_kernel_flags(${kernels})

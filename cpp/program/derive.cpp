@@ -50,6 +50,7 @@ class SymbolicFrame final : public Frame {
     return std::exchange(found_[id], Term());
   }
   void set(NodeId id, Term t) override { found_[id] = t; }
+  bool loses_tangent(NodeId, int) override { return true; }  // no number is known
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
@@ -195,7 +196,7 @@ void symbolic_adjoint(SymbolicFrame& f, const Counts& counts,
     if (!g) continue;
     f.builder.at_line(lines[id]);
     const Node n = f.tape[id];
-    if (has_pole(n.op)) pole_step(f, id, *g, counts.of(id));
+    if (may_be_at_pole(f.tape, n)) pole_step(f, id, *g, counts.of(id));
     else if (n.has(Node::kFastPath)) scalar_step(f, id, *g);
     else if (n.op == Op::item && n.has(Node::kScalar)) f.add_item(id, *g);
     else adjoint_step(f, id, *g);

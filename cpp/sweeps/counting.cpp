@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "ops/matrix.hpp"
+#include "ops/scans.hpp"
+#include "sweeps/roots.hpp"
 
 namespace tapegrad {
 namespace {
@@ -140,27 +142,6 @@ void counting_step(Frame& f, NodeId id, Term g) {
 
 }  // namespace
 
-bool any_true(const Array& a) {
-  bool any = false;
-  for_each_run<1>(a.shape(), {walk(a, a.shape())},
-                  [&](char** p, std::intptr_t n, const std::intptr_t* s) {
-                    for (std::intptr_t i = 0; i < n; ++i) any |= *(p[0] + i * s[0]) != 0;
-                  });
-  return any;
-}
-bool any_zero(const Array& a) {
-  bool any = false;
-  dispatch(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    for_each_run<1>(a.shape(), {walk(a, a.shape())},
-                    [&](char** p, std::intptr_t n, const std::intptr_t* s) {
-                      for (std::intptr_t i = 0; i < n; ++i)
-                        any |= *reinterpret_cast<const T*>(p[0] + i * s[0]) == T(0);
-                    });
-  });
-  return any;
-}
-
 Term counted(Term t) {
   return cast(t.algebra->apply(Op::not_equal, {t, Term(0)}), t.algebra->meta(t).dtype);
 }
@@ -185,7 +166,7 @@ CountingPlan::CountingPlan(const Frame& f, NodeId begin, NodeId end,
       if (const Operand o = tape.operand(n, i); o - begin < of_.size()) visit(o - begin);
   };
   for (NodeId id = begin; id < end; ++id) {
-    bool leading = has_pole(tape[id].op);
+    bool leading = may_be_at_pole(tape, tape[id]);
     each_operand(id, [&](NodeId k) { leading = leading || leads[k]; });
     leads[id - begin] = leading;
     any = any || leading;
@@ -199,7 +180,7 @@ CountingPlan::CountingPlan(const Frame& f, NodeId begin, NodeId end,
     if (own == Counting::none) continue;
     const Counting next = leaves_out(f, tape[id]) ? Counting::some : own;
     each_operand(id, [&](NodeId k) { of_[k] = std::max(of_[k], next); });
-    needs_sweep_ = needs_sweep_ || (own == Counting::some && has_pole(tape[id].op));
+    needs_sweep_ = needs_sweep_ || (own == Counting::some && may_be_at_pole(tape, tape[id]));
   }
 }
 
@@ -216,7 +197,7 @@ void counting_sweep(Frame& f, const CountingPlan& plan,
     std::optional<Term> g;
     if (own == Counting::some) g = f.take(id);
     else if (asked) g = ones(f, f.tape.meta(id));
-    if (own == Counting::some && has_pole(n.op)) keep(id, g ? *g : Term(0));
+    if (own == Counting::some && may_be_at_pole(f.tape, n)) keep(id, g ? *g : Term(0));
     if (g && asked) counting_step(f, id, *g);
     f.release();
   }

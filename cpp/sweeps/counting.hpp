@@ -15,8 +15,6 @@ namespace tapegrad {
 Term counted(Term t);
 // A literal, 1 or 0, if all elements count or none does.
 std::optional<Term> uniform(const Array& counts);
-bool any_true(const Array& truth);
-bool any_zero(const Array& a);
 
 // Whether the elements of a node count, as far as the tape tells without numbers. `none`: nobody
 // needs to know, because no output is made of the node, or the node of no pole.

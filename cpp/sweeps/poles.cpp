@@ -1,5 +1,6 @@
 // Poles in sweeps: the steps of nodes that have one, and how sweeps in numbers come to know.
 #include "sweeps/poles.hpp"
+#include "ops/scans.hpp"
 
 namespace tapegrad {
 namespace {
@@ -63,16 +64,16 @@ bool meets_pole(const Tape& tape, NodeId id, int i, const LaneArray& t, std::int
   ValueFrame values(tape, lanes);
   NumericAlgebra& a = values.numbers;
   const Term p = slope_on_tape(values, tape[id], id, i);
-  if (p.is_literal()) return false;
+  if (p.is_literal() || !any_nonfinite(a.get(p).array)) return false;
   const Term wild = a.apply(Op::logical_not, {a.apply(Op::isfinite, {p})});
-  if (!any_true(a.get(wild).array)) return false;
   return any_true(a.get(a.apply(Op::logical_and, {a.put(t) == Term(0), wild})).array);
 }
 
 bool meets_pole(const Frame& f, NodeId id, const LaneArray& g, std::int64_t lanes) {
   const Node n = f.tape[id];
-  if (!has_pole(n.op)) return false;
+  if (!may_be_at_pole(f.tape, n)) return false;
   if (is_norm(f.tape, n) && any_zero(f.tape.value(id))) return true;
+  if (!any_zero(g.array)) return false;
   for (int i = 0; i < arity_of(n.op); ++i)
     if (f.active(i == 0 ? n.a : n.b) && !is_flat(n.op, i) && meets_pole(f.tape, id, i, g, lanes))
       return true;

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "ops/scans.hpp"
 #include "sweeps/lanes.hpp"
 #include "sweeps/poles.hpp"
 
@@ -123,7 +124,7 @@ class RecordingFrame final : private Recorder, public Frame {
   // Whether the step of a node with adjoint g is `pole_step`: in a program always at a pole, else
   // where a zero meets one.
   bool asks_at_pole(NodeId id, Term g) {
-    if (!has_pole(tape[id].op)) return false;
+    if (!may_be_at_pole(tape, tape[id])) return false;
     return program_ || meets_pole(*this, id, value(g), lane_count());
   }
   void count(const RecordedSeed& s) {  // which elements are seeded
@@ -155,15 +156,19 @@ class RecordingFrame final : private Recorder, public Frame {
     }
   }
 
+  bool loses_tangent(NodeId id, int i) override {
+    const Operand o = i == 0 ? tape[id].a : tape[id].b;
+    return program_ || meets_pole(tape, id, i, value(tangent(o)), lane_count());
+  }
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
     const Term t = tangent(o);
-    if (program_ ? true : meets_pole(tape, id, i, value(t), lane_count()))
-      if (const auto mask = moves ? moves(o) : std::nullopt)
-        return masked(t * slope_on_tape(*this, n, id, i), *mask);
-    return pull_on_tape(*this, n, id, i, t);
+    const auto mask = moves(o);
+    if (!mask) return pull_on_tape(*this, n, id, i, t);
+    return masked(t * slope_on_tape(*this, n, id, i), *mask);
   }
+  bool may_be_zero(NodeId id) override { return program_ || any_zero(tape.value(id)); }
 
   bool forward = false;
   // Which elements of an operand move, as a term; nothing if none does.

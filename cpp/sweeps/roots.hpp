@@ -57,6 +57,14 @@ inline bool is_norm(const Tape& tape, const Node& n) {
   return n.op == Op::sqrt && is_sum_of_squares(tape, n.a);
 }
 
+// Whether a slope of the node may be infinite.
+inline bool may_be_at_pole(const Tape& tape, const Node& n) {
+  if (!has_pole(n.op)) return false;
+  if ((n.op != Op::divide && n.op != Op::power) || !is_constant(n.b)) return true;
+  const double c = tape.constant(n.b);
+  return n.op == Op::divide ? c == 0 : c < 1 && c != 0;
+}
+
 // Whether a vanishing tangent may be lost at a pole of the op. Behind a square root it is not:
 // where the argument and its slope vanish, the root has a kink or slope 0. Arcs are roots at their
 // poles.
@@ -66,11 +74,10 @@ inline bool may_lose_tangent(const Tape& tape, const Node& n) {
     case Op::arcsin:
     case Op::arccos:
     case Op::arccosh: return false;
-    case Op::power:
-      if (!is_constant(n.b)) return true;
-      return tape.constant(n.b) < 1 && tape.constant(n.b) != 0.5 && tape.constant(n.b) != 0;
-    default: return has_pole(n.op);
+    default: break;
   }
+  const bool root = n.op == Op::power && is_constant(n.b) && tape.constant(n.b) == 0.5;
+  return !root && may_be_at_pole(tape, n);
 }
 
 }  // namespace tapegrad

@@ -32,9 +32,14 @@ class Frame {
   virtual void set(NodeId, Term) { ensure(false, "a frame with tangents"); }
   // Whether an operand may have a tangent that vanishes; of an active one it is not known.
   virtual bool may_vanish(Operand) const { return false; }
-  // What the tangent of operand i gives at a node that may lose it (roots.hpp).
-  virtual Term through_pole(NodeId id, int i);
-  virtual void release() {}  // terms live for one step
+  // Whether it is lost at a node that may lose it (roots.hpp), and what is handed on then.
+  virtual bool loses_tangent(NodeId, int) { return false; }
+  virtual Term through_pole(NodeId, int) {
+    ensure(false, "a frame with tangents");
+    return {};
+  }
+  virtual bool may_be_zero(NodeId) { return true; }  // some element of the value
+  virtual void release() {}                          // terms live for one step
 
   const Tape& tape;
   Algebra& algebra;
@@ -89,7 +94,7 @@ inline Term slope_on_tape(Frame& f, const Node& n, NodeId id, int i) {
 // only as the partial reads them.
 inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed,
                          std::optional<Term> sum = {}) {
-  if (is_norm(f.tape, n)) {
+  if (is_norm(f.tape, n) && f.may_be_zero(id)) {
     const Term c = scale(seed, over(Term(0.5), f.lift(id)));
     return sum ? *sum + c : c;
   }
@@ -99,10 +104,6 @@ inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed,
   const Term r = needs & kNeedsResult ? f.lift(id) : none;
   return sum ? f.algebra.add_pull(*sum, n.op, i, seed, x, y, r)
              : f.algebra.pull(n.op, i, seed, x, y, r);
-}
-inline Term Frame::through_pole(NodeId id, int i) {
-  const Node n = tape[id];
-  return pull_on_tape(*this, n, id, i, tangent(i == 0 ? n.a : n.b));
 }
 inline bool is_flat(Op op, int i) {  // slope 0 everywhere
   const PartialInfo& info = partial_info(op);
@@ -157,11 +158,12 @@ inline std::optional<Term> tangent_step(Frame& f, NodeId id) {
       sum = sum ? *sum + stopped : stopped;
       continue;
     }
-    if (may_lose) {
+    if (may_lose && f.loses_tangent(id, i)) {
       const Term t = f.through_pole(id, i);
       sum = sum ? *sum + t : t;
       continue;
     }
+    if (!f.active(o)) continue;
     sum = pull_on_tape(f, n, id, i, f.tangent(o), sum);
   }
   if (!sum) return std::nullopt;

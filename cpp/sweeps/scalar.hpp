@@ -94,7 +94,7 @@ inline bool scalar_meets_pole(const Tape& tape, const Node& n, const double* g,
                               std::int64_t lanes) {
   bool zero = false;
   for (std::int64_t k = 0; k < lanes && !zero; ++k) zero = g[k] == 0;
-  if (!zero || !has_pole(n.op)) return false;
+  if (!zero || !may_be_at_pole(tape, n)) return false;
   bool finite = true;
   visit_partials<double>(
       tape, n, n.scalar, [&](Operand o) { return tape.scalar(o); },

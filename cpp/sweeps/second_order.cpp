@@ -2,6 +2,7 @@
 #include <functional>
 
 #include "ops/elementwise.hpp"
+#include "ops/scans.hpp"
 #include "sweeps/dual.hpp"
 #include "sweeps/poles.hpp"
 #include "sweeps/tangent.hpp"
@@ -66,6 +67,7 @@ class DualFrame final : public Frame {
     return duals.put({numbers.constant(tape.value(o)), t});
   }
   bool active(Operand o) const override { return adjoints.wants(o); }
+  bool may_be_zero(NodeId id) override { return any_zero(tape.value(id)); }
   void add(NodeId id, Term t) override {
     const DualAlgebra::Pair p = duals.get(t);
     const Meta m = tape.meta(id);
@@ -82,7 +84,7 @@ class DualFrame final : public Frame {
     if (n.has(Node::kDetached)) return;
     if (kind_of(n.op) == OpKind::leaf && !(n.op == Op::alias && active(n.a))) return;
     const bool has_v = adjoints.has(id), has_t = adjoint_tangents.has(id);
-    if (!has_v && !has_t && !has_pole(n.op)) return;
+    if (!has_v && !has_t && !may_be_at_pole(tape, n)) return;
     if (adjoint_tangents.pulls_part(n)) {  // linear: value and tangent go the same way
       if (has_v) adjoints.pull_part(n, adjoints.take(id).array);
       if (has_t) adjoint_tangents.pull_part(n, adjoint_tangents.take(id).array);

@@ -25,14 +25,16 @@ class TangentFrame final : public NumericFrame {
     for (auto& s : seeds) tangents.set(s.node, {s.value, tangents.batched()});
     moves_.seed(seeds);
   }
+  bool loses_tangent(NodeId id, int i) override {
+    const Operand o = i == 0 ? tape[id].a : tape[id].b;
+    return meets_pole(tape, id, i, tangents.get(o), numbers.lanes());
+  }
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
-    const Term t = tangent(o);
-    if (meets_pole(tape, id, i, numbers.get(t), numbers.lanes()))
-      if (const Term moves = moves_.of(o, numbers); !moves.is_literal())
-        return masked(t * slope_on_tape(*this, n, id, i), moves);
-    return pull_on_tape(*this, n, id, i, t);
+    const Term t = tangent(o), moves = moves_.of(o, numbers);
+    if (moves.is_literal()) return pull_on_tape(*this, n, id, i, t);  // nothing moves
+    return masked(t * slope_on_tape(*this, n, id, i), moves);
   }
   // `outputs` are kept; of the other arrays a tangent is forgotten after its last use, unless the
   // second-order sweep will read it, which it does only where it reads the value.
