@@ -73,7 +73,8 @@ struct Parametric {
 
   static void adjoint(Rule& rule, Term adjoint) {
     for (int k = 0; k < arity; ++k)
-      if (rule.active(k)) rule.add(k, fit(scale(adjoint, partial(rule, k)), rule.in_meta(k)));
+      if (rule.active(k))
+        rule.add(k, fit(rule.hand_on(adjoint, partial(rule, k)), rule.in_meta(k)));
   }
 
   static constexpr unsigned all = (1u << arity) - 1 | kNeedsOut;

@@ -1,5 +1,5 @@
-// Elementwise ops whose slope is infinite at some finite argument. Overflow is no pole: where exp
-// overflows, what the result goes into is flat as far as numbers can tell.
+// Ops, elementwise and parametric ones, whose slope is infinite at some finite argument. Overflow
+// is no pole: where exp overflows, what the result goes into is flat as far as numbers can tell.
 #pragma once
 
 #include "ops/op.hpp"
@@ -44,13 +44,27 @@ constexpr bool has_pole(Op op) {
     case Op::y0:
     case Op::y1:
     case Op::yv:
+    case Op::jv:
+    case Op::iv:
+    case Op::ive:
     case Op::k0:
     case Op::k1:
     case Op::kv:
     case Op::k0e:
     case Op::k1e:
     case Op::kve:
-    case Op::k0e_derivative: return true;
+    case Op::k0e_derivative:
+    case Op::gammainc:
+    case Op::gammaincc:
+    case Op::betainc:
+    case Op::betaincc:
+    case Op::beta_density:
+    case Op::betaln:
+    case Op::beta:
+    case Op::polygamma_difference:
+    case Op::zeta:
+    case Op::hyp1f1:
+    case Op::hyp2f1: return true;
     default: return false;
   }
 }

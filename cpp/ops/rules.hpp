@@ -19,6 +19,8 @@ class Rule {
   virtual bool active(int i) const = 0;            // tangent: has one; adjoint: wants one
   virtual Term tangent(int i) = 0;                 // of an active operand
   virtual void add(int i, Term contribution) = 0;  // to the adjoint of an active operand
+  // What an elementwise slope hands on of an adjoint.
+  virtual Term hand_on(Term adjoint, Term slope) { return scale(adjoint, slope); }
 
   Algebra& algebra;
   const Op op;

@@ -50,6 +50,10 @@ class SymbolicFrame final : public Frame {
     return std::exchange(found_[id], Term());
   }
   void set(NodeId id, Term t) override { found_[id] = t; }
+  Term hand_on(NodeId id, Term g, Term slope) override {
+    const Term count = counts(id);
+    return count.is_literal() && count.literal == 0 ? scale(g, slope) : masked(g * slope, count);
+  }
   bool loses_tangent(NodeId, int) override { return true; }  // no number is known
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
@@ -88,6 +92,7 @@ class SymbolicFrame final : public Frame {
   LaneAlgebra* const lanes;
   const NodeId end;
   bool forward = false;
+  std::function<Term(NodeId)> counts;                       // which elements of a node count
   const std::unordered_map<NodeId, Term>* moves = nullptr;  // which elements move, if not all do
 
  private:
@@ -187,8 +192,7 @@ KnownCounts moving(Rewrite& copy, const std::vector<NodeId>& inputs,
   return found;
 }
 
-void symbolic_adjoint(SymbolicFrame& f, const Counts& counts,
-                      const std::vector<std::uint32_t>& lines) {
+void symbolic_adjoint(SymbolicFrame& f, const std::vector<std::uint32_t>& lines) {
   for (NodeId id = f.end; id-- > 0;) {
     if (kind_of(f.tape[id].op) == OpKind::leaf && f.tape[id].op != Op::alias) continue;
     if (!f.active(id)) continue;
@@ -196,7 +200,7 @@ void symbolic_adjoint(SymbolicFrame& f, const Counts& counts,
     if (!g) continue;
     f.builder.at_line(lines[id]);
     const Node n = f.tape[id];
-    if (may_be_at_pole(f.tape, n)) pole_step(f, id, *g, counts.of(id));
+    if (is_elementwise(n.op) && may_be_at_pole(f.tape, n)) pole_step(f, id, *g, f.counts(id));
     else if (n.has(Node::kFastPath)) scalar_step(f, id, *g);
     else if (n.op == Op::item && n.has(Node::kScalar)) f.add_item(id, *g);
     else adjoint_step(f, id, *g);
@@ -290,7 +294,8 @@ std::unique_ptr<Recording> reverse(const Recording& source, const Derivation& wh
     if (!is_constant(outputs[k])) frame.add(outputs[k], seeds[k]);
   const std::vector<std::uint32_t> lines = copy.builder.lines();
   const Counts counts(copy, inputs, outputs, what.directions > 0 ? &seeds : nullptr);
-  symbolic_adjoint(frame, counts, lines);
+  frame.counts = [&](NodeId id) { return counts.of(id); };
+  symbolic_adjoint(frame, lines);
   for (NodeId i : inputs) made.outputs.push_back(frame.result(frame.collected(i)));
   return copy.finish();
 }

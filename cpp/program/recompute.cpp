@@ -43,7 +43,10 @@ double cost_of(const Tape& tape, const Node& n) {
     default:
       if (kind_of(n.op) != OpKind::comparison) return kFixed;
   }
-  return n.dtype == DType::c128 || tape.meta(n.a).dtype == DType::c128 ? kFixed : 1;
+  // Of `where` the first operand is the condition, the second like the result.
+  const Operand first = tape.operand(n, 0);
+  const bool is_complex = !is_constant(first) && tape.meta(first).dtype == DType::c128;
+  return n.dtype == DType::c128 || is_complex ? kFixed : 1;
 }
 
 class Choice {

@@ -27,6 +27,11 @@ class AdjointFrame final : public NumericFrame {
     adjoints.add(id, {Array::full(m.dtype, m.shape, t.literal), false});
   }
 
+  Term hand_on(NodeId id, Term g, Term slope) override {
+    if (!meets_pole(numbers, g, slope)) return scale(g, slope);
+    const Term counts = counts_.of(id, numbers);
+    return counts.is_literal() && counts.literal == 0 ? scale(g, slope) : masked(g * slope, counts);
+  }
   void step(NodeId id);
 
   NumericStore adjoints;
@@ -79,8 +84,10 @@ bool AdjointFrame::elementwise_in_place(NodeId id, const Node& n, LaneArray& g) 
 // Nobody has handed on anything, maybe because it was zero.
 void AdjointFrame::missing(NodeId id, const Node& n) {
   const LaneArray zero{broadcast_view(Array::zeros(n.dtype, {}), tape.meta(id).shape), false};
-  if (!meets_pole(*this, id, zero, numbers.lanes())) return;
-  pole_step(*this, id, numbers.put(zero), counts_.of(id, numbers));
+  if (kind_of(n.op) == OpKind::structured && has_pole(n.op))
+    adjoint_step(*this, id, numbers.put(zero));
+  else if (meets_pole(*this, id, zero, numbers.lanes()))
+    pole_step(*this, id, numbers.put(zero), counts_.of(id, numbers));
   numbers.release(0);
 }
 

@@ -63,12 +63,21 @@ bool may_be_zero(const Tape& tape, Operand factor) {
   if (is_constant(factor)) return tape.constant(factor) == 0;
   return true;
 }
+// Not differentiated, or a step of what is, which does not move.
+bool is_fixed(const Frame& f, Operand o) {
+  if (!f.active(o)) return true;
+  const Node n = f.tape[o];
+  if (!is_elementwise(n.op)) return false;
+  for (int i = 0; i < arity_of(n.op); ++i)
+    if (!is_flat(n.op, i) && f.active(i == 0 ? n.a : n.b)) return false;
+  return true;
+}
 bool leaves_out(const Frame& f, const Node& n) {
   const Passing p = passing_of(n.op);
   if (p == Passing::shares || p == Passing::picks) return true;
   if (n.op == Op::scale && f.active(n.b)) return true;
-  return is_product(n.op) && ((!f.active(n.a) && may_be_zero(f.tape, n.a)) ||
-                              (!f.active(n.b) && may_be_zero(f.tape, n.b)));
+  return is_product(n.op) && ((is_fixed(f, n.a) && may_be_zero(f.tape, n.a)) ||
+                              (is_fixed(f, n.b) && may_be_zero(f.tape, n.b)));
 }
 
 Term ones(Frame& f, const Meta& m) {
@@ -81,7 +90,7 @@ Term left_in(Frame& f, NodeId id, int i, Term counts) {
   if (passing_of(n.op) == Passing::shares)
     return select(slope_on_tape(f, n, id, i) == Term(0), Term(0), counts);
   const Operand factor = i == 0 ? n.b : n.a;
-  if (is_product(n.op) && (!f.active(factor) || (n.op == Op::scale && i == 1)))
+  if (is_product(n.op) && (is_fixed(f, factor) || (n.op == Op::scale && i == 1)))
     return select(f.lift(factor) == Term(0), Term(0), counts);
   return counts;
 }
@@ -111,6 +120,7 @@ void counting_step(Frame& f, NodeId id, Term g) {
   switch (passing_of(n.op)) {
     case Passing::moves:
     case Passing::picks: {
+      if (f.add_part(id, g)) return;
       if (n.op == Op::item && n.has(Node::kScalar)) return f.add_item(id, g);
       RuleOnTape rule(f, id);
       return rules_of(n.op).adjoint(rule, g);
@@ -162,8 +172,11 @@ CountingPlan::CountingPlan(const Frame& f, NodeId begin, NodeId end,
   const auto each_operand = [&](NodeId id, auto&& visit) {
     const Node& n = tape[id];
     if (n.has(Node::kDetached) || n.op == Op::stop_gradient) return;
-    for (int i = 0, count = tape.operand_count(n); i < count; ++i)
-      if (const Operand o = tape.operand(n, i); o - begin < of_.size()) visit(o - begin);
+    for (int i = 0, count = tape.operand_count(n); i < count; ++i) {
+      const Operand o = tape.operand(n, i);
+      const bool flat = is_elementwise(n.op) && is_flat(n.op, i);
+      if (!flat && o - begin < of_.size()) visit(o - begin);
+    }
   };
   for (NodeId id = begin; id < end; ++id) {
     bool leading = may_be_at_pole(tape, tape[id]);

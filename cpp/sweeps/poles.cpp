@@ -1,5 +1,7 @@
 // Poles in sweeps: the steps of nodes that have one, and how sweeps in numbers come to know.
 #include "sweeps/poles.hpp"
+
+#include <cmath>
 #include "ops/scans.hpp"
 
 namespace tapegrad {
@@ -11,6 +13,11 @@ class ValueFrame final : public NumericFrame {
   using NumericFrame::NumericFrame;
   bool active(Operand) const override { return true; }
 };
+
+// A value that is zero where the root is.
+Array root_value(const Tape& tape, const Node& n, NodeId id) {
+  return tape.value(n.op == Op::sqrt ? id : n.a);
+}
 
 class MovingFrame final : public NumericFrame {
  public:
@@ -36,6 +43,12 @@ class CountingFrame final : public NumericFrame {
     if (tape[id].has(Node::kScalar)) std::fill_n(store.rows.row(id), store.rows.lanes(), 0.0);
     return numbers.put(std::move(v));
   }
+  bool add_part(NodeId id, Term t) override {
+    const Node& n = tape[id];
+    if (!store.pulls_part(n)) return false;
+    store.pull_part(n, numbers.get(t).array);
+    return true;
+  }
   void release() override { numbers.release(0); }
 
   NumericStore store;
@@ -54,25 +67,29 @@ void pole_step(Frame& f, NodeId id, Term g, Term counts) {
   for (int i = 0; i < arity_of(n.op); ++i) {
     const Operand o = i == 0 ? n.a : n.b;
     if (!f.active(o) || is_flat(n.op, i)) continue;
-    const Term p = is_norm(f.tape, n) ? over(Term(0.5), f.lift(id)) : slope_on_tape(f, n, id, i);
+    const Term p = is_norm(f.tape, n) ? norm_slope(f, n, id) : slope_on_tape(f, n, id, i);
     f.add(o, fit(masked(g * p, counts), f.tape.meta(o)));
   }
+}
+
+bool meets_pole(NumericAlgebra& a, Term g, Term slope) {
+  if (!any_zero(a.get(g).array)) return false;
+  if (slope.is_literal()) return !std::isfinite(slope.literal);
+  if (!any_nonfinite(a.get(slope).array)) return false;
+  const Term wild = a.apply(Op::logical_not, {a.apply(Op::isfinite, {slope})});
+  return any_true(a.get(a.apply(Op::logical_and, {g == Term(0), wild})).array);
 }
 
 bool meets_pole(const Tape& tape, NodeId id, int i, const LaneArray& t, std::int64_t lanes) {
   if (!any_zero(t.array)) return false;
   ValueFrame values(tape, lanes);
-  NumericAlgebra& a = values.numbers;
-  const Term p = slope_on_tape(values, tape[id], id, i);
-  if (p.is_literal() || !any_nonfinite(a.get(p).array)) return false;
-  const Term wild = a.apply(Op::logical_not, {a.apply(Op::isfinite, {p})});
-  return any_true(a.get(a.apply(Op::logical_and, {a.put(t) == Term(0), wild})).array);
+  return meets_pole(values.numbers, values.numbers.put(t), slope_on_tape(values, tape[id], id, i));
 }
 
 bool meets_pole(const Frame& f, NodeId id, const LaneArray& g, std::int64_t lanes) {
   const Node n = f.tape[id];
-  if (!may_be_at_pole(f.tape, n)) return false;
-  if (is_norm(f.tape, n) && any_zero(f.tape.value(id))) return true;
+  if (!is_elementwise(n.op) || !may_be_at_pole(f.tape, n)) return false;
+  if (is_norm(f.tape, n) && any_zero(root_value(f.tape, n, id))) return true;
   if (!any_zero(g.array)) return false;
   for (int i = 0; i < arity_of(n.op); ++i)
     if (f.active(i == 0 ? n.a : n.b) && !is_flat(n.op, i) && meets_pole(f.tape, id, i, g, lanes))

@@ -26,7 +26,9 @@ void pole_step(Frame& f, NodeId id, Term g, Term counts);
 // product where the element counts, zero elsewhere. `counts` may be a literal.
 Term masked(Term product, Term counts);
 
-// In numbers: whether a node with adjoint g needs `pole_step`, because the slope is not finite
+// In numbers: whether a slope is not finite where g is zero.
+bool meets_pole(NumericAlgebra& numbers, Term g, Term slope);
+// Whether a node with adjoint g needs `pole_step`, because the slope is not finite
 // where g is zero, or of the root of a sum of squares. `lanes`: as of the sweep.
 bool meets_pole(const Frame& f, NodeId id, const LaneArray& g, std::int64_t lanes);
 // Whether the slope by operand i is not finite where its tangent t is zero.

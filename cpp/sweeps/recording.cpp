@@ -124,7 +124,7 @@ class RecordingFrame final : private Recorder, public Frame {
   // Whether the step of a node with adjoint g is `pole_step`: in a program always at a pole, else
   // where a zero meets one.
   bool asks_at_pole(NodeId id, Term g) {
-    if (!may_be_at_pole(tape, tape[id])) return false;
+    if (!is_elementwise(tape[id].op) || !may_be_at_pole(tape, tape[id])) return false;
     return program_ || meets_pole(*this, id, value(g), lane_count());
   }
   void count(const RecordedSeed& s) {  // which elements are seeded
@@ -168,11 +168,19 @@ class RecordingFrame final : private Recorder, public Frame {
     if (!mask) return pull_on_tape(*this, n, id, i, t);
     return masked(t * slope_on_tape(*this, n, id, i), *mask);
   }
+  Term hand_on(NodeId id, Term g, Term slope) override {
+    NumericAlgebra numbers(lane_count());
+    if (!program_ && !meets_pole(numbers, numbers.put(value(g)), numbers.put(value(slope))))
+      return scale(g, slope);
+    const Term count = counts(id);
+    return count.is_literal() && count.literal == 0 ? scale(g, slope) : masked(g * slope, count);
+  }
   bool may_be_zero(NodeId id) override { return program_ || any_zero(tape.value(id)); }
 
   bool forward = false;
   // Which elements of an operand move, as a term; nothing if none does.
   std::function<std::optional<Term>(Operand)> moves;
+  std::function<Term(NodeId)> counts;  // which elements of a node count
 
  private:
   std::int64_t lane_count() const { return lanes ? lanes->lanes() : 0; }
@@ -309,10 +317,11 @@ std::vector<Recorded> recorded_adjoint_sweep(const Tape& source, Tape& target, N
   for (NodeId i : inputs)
     if (frame.holds(i)) is_input[i - begin] = true;
   RecordedCounts counts(source, target, begin, end, seeds, inputs, lanes);
+  frame.counts = [&](NodeId id) { return counts.of(id, frame); };
   for (NodeId id = end; id-- > begin;) {
     if (is_input[id - begin] || !frame.active(id)) continue;
     if (const auto g = frame.take(id)) {
-      if (frame.asks_at_pole(id, *g)) pole_step(frame, id, *g, counts.of(id, frame));
+      if (frame.asks_at_pole(id, *g)) pole_step(frame, id, *g, frame.counts(id));
       else adjoint_step(frame, id, *g);
     }
     frame.release();

@@ -39,7 +39,11 @@ class Frame {
     return {};
   }
   virtual bool may_be_zero(NodeId) { return true; }  // some element of the value
-  virtual void release() {}                          // terms live for one step
+  // The adjoint of a structured op with poles times a slope.
+  virtual Term hand_on(NodeId, Term adjoint, Term slope) { return scale(adjoint, slope); }
+  // What any op that reads or overwrites a part hands on, at the cost of the part; false: not here.
+  virtual bool add_part(NodeId, Term) { return false; }
+  virtual void release() {}  // terms live for one step
 
   const Tape& tape;
   Algebra& algebra;
@@ -69,6 +73,9 @@ class RuleOnTape final : private NodeCopy, public Rule {
   bool active(int i) const override { return frame_.active(operand(i)); }
   Term tangent(int i) override { return frame_.tangent(operand(i)); }
   void add(int i, Term contribution) override { frame_.add(operand(i), contribution); }
+  Term hand_on(Term adjoint, Term slope) override {
+    return has_pole(op) ? frame_.hand_on(id_, adjoint, slope) : scale(adjoint, slope);
+  }
 
  private:
   Operand operand(int i) const { return frame_.tape.operand(node_, i); }
@@ -90,12 +97,17 @@ inline Term slope_on_tape(Frame& f, const Node& n, NodeId id, int i) {
                        needs & kNeedsResult ? f.lift(id) : none);
 }
 
+// The slope of a norm written out, 0 at the origin. A power does not keep its result.
+inline Term norm_slope(Frame& f, const Node& n, NodeId id) {
+  return over(Term(0.5), n.op == Op::sqrt ? f.lift(id) : sqrt(f.lift(n.a)));
+}
+
 // [sum +] scale(seed, partial) of an elementwise node with respect to operand i; values are lifted
 // only as the partial reads them.
 inline Term pull_on_tape(Frame& f, const Node& n, NodeId id, int i, Term seed,
                          std::optional<Term> sum = {}) {
-  if (is_norm(f.tape, n) && f.may_be_zero(id)) {
-    const Term c = scale(seed, over(Term(0.5), f.lift(id)));
+  if (is_norm(f.tape, n) && f.may_be_zero(n.op == Op::sqrt ? id : n.a)) {
+    const Term c = scale(seed, norm_slope(f, n, id));
     return sum ? *sum + c : c;
   }
   const unsigned needs = partial_info(n.op).needs[i];

@@ -35,6 +35,10 @@ inline void visit_partials(const Tape& tape, const Node& n, const S& result, Rea
   }
 #define BINARY(name, ...)                                                                         \
   case Op::name: {                                                                                \
+    if (Op::name == Op::power && n.scalar == 0 && is_norm(tape, n)) {                             \
+      visit(n.a, S(0));                                                                           \
+      break;                                                                                      \
+    }                                                                                             \
     constexpr unsigned needs = probe<Op::name, 0>.needs | probe<Op::name, 1>.needs;               \
     const S x = needs & kNeedsX ? read(n.a) : S();                                                \
     const S y = needs & kNeedsY ? read(n.b) : S();                                                \
@@ -160,6 +164,7 @@ inline void scalar_adjoint_sweep(const Tape& tape, double* __restrict adjoints) 
   }
 #define BINARY(name, ...)                                                           \
   case Op::name: {                                                                  \
+    if (Op::name == Op::power && n.scalar == 0 && is_norm(tape, n)) break;          \
     constexpr unsigned needs = probe<Op::name, 0>.needs | probe<Op::name, 1>.needs; \
     const double x = needs & kNeedsX ? read(n.a) : 0.0;                             \
     const double y = needs & kNeedsY ? read(n.b) : 0.0;                             \

@@ -68,6 +68,12 @@ class DualFrame final : public Frame {
   }
   bool active(Operand o) const override { return adjoints.wants(o); }
   bool may_be_zero(NodeId id) override { return any_zero(tape.value(id)); }
+  Term hand_on(NodeId id, Term g, Term slope) override {
+    if (!meets_pole(numbers, duals.get(g).v, duals.get(slope).v)) return scale(g, slope);
+    const Term count = counts.of(id, numbers);
+    if (count.is_literal()) return count.literal == 0 ? scale(g, slope) : g * slope;
+    return masked(g * slope, duals.put({count, {}}));
+  }
   void add(NodeId id, Term t) override {
     const DualAlgebra::Pair p = duals.get(t);
     const Meta m = tape.meta(id);

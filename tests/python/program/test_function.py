@@ -277,3 +277,16 @@ def test_a_constant_of_a_wide_dtype_is_refused():
     wide = np.ones(400, np.clongdouble)
     with pytest.raises(TypeError, match="dtype"):
         tg.function(lambda x: np.sum(np.abs(x * wide)))(np.ones(400))
+
+
+def test_branches_of_values_that_are_computed_again():
+    """The operands of `where` are in a list: the cost of computing it again reads them there."""
+
+    def f(x):
+        y = x
+        for _ in range(4):
+            y = np.where(y > 0.5, y, y * 0.9) + y[0] * y[1]
+        return np.sum(y)
+
+    x = np.ones(50)
+    np.testing.assert_allclose(tg.function(f).grad(x), tg.grad(f)(x), 1e-14)

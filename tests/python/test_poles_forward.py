@@ -1,0 +1,81 @@
+"""Zero tangents at infinite slopes: NaN where the element moves, nothing where it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from modes import forward_modes
+from numpy.testing import assert_array_equal
+
+import tapegrad as tg
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+LOSING = {
+    "cbrt": lambda x: np.cbrt(x**3),
+    "power": lambda x: (x**3) ** 0.25,
+    "negative power": lambda x: 1.0 / (x**3) ** -0.5,
+    "log": lambda x: np.exp(np.log(x**3) / 3.0),
+    "divide": lambda x: 1.0 / (1.0 / x**3),
+    "reciprocal": lambda x: np.arctan(np.reciprocal(x**3)),
+}
+
+
+@pytest.mark.parametrize("name", LOSING)
+def test_a_vanishing_tangent_loses_the_slope(name):
+    f = LOSING[name]
+    for mode, derivative in forward_modes(f).items():
+        assert np.isnan(derivative(0.0)), mode
+        found = np.isnan(derivative(np.array([0.0, 0.5])))
+        assert found.flat[0], mode
+        assert not found.flat[-1], mode
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (lambda x: np.sqrt(x**4), 0.0),
+        (lambda x: np.sqrt(x**3), 0.0),
+        (lambda x: np.sqrt(1.0 - np.cos(x)), 0.0),
+        (lambda x: np.arccos(np.cos(x)), 0.0),
+        (lambda x: (x**3) ** 0.5, 0.0),
+    ],
+)
+def test_roots_lose_no_tangent(f, slope):
+    for mode, derivative in forward_modes(f).items():
+        assert derivative(0.0) == slope, mode
+
+
+def test_what_does_not_move_hands_nothing_on():
+    """In the directions of a Jacobian, and where constants were put."""
+    x = np.array([0.0, 8.0])
+    wanted = np.diag([np.inf, 1.0 / 12])
+    for jacobian in (
+        tg.jacfwd(np.cbrt),
+        tg.function(tg.jacfwd(np.cbrt)),
+        tg.jacfwd(tg.function(np.cbrt)),
+    ):
+        np.testing.assert_allclose(jacobian(x), wanted, 1e-14)
+
+    def padded(x):
+        y = np.zeros_like(x, shape=4)
+        y[1:3] = x
+        return np.cbrt(y)
+
+    assert tg.jvp(lambda x: np.cbrt(0.0 * x), (0.0,), (1.0,))[1] == 0.0
+    column = tg.jvp(padded, (np.array([1.0, 8.0]),), (np.ones(2),))[1]
+    np.testing.assert_allclose(column, [0.0, 1.0 / 3, 1.0 / 12, 0.0], 1e-14)
+    assert_array_equal(tg.jvp(np.cbrt, (x,), (np.array([0.0, 12.0]),))[1], [0.0, 1.0])
+    for f in (
+        lambda x: np.sum(np.cbrt(np.where(x > 1.0, x, 0.0))),
+        lambda x: np.sum(np.cbrt(np.concatenate([x[1:], np.zeros(2)]))),
+        lambda x: np.sum(np.cbrt(np.pad(x[1:], 1))),
+        lambda x: np.sum(np.cbrt(np.array([0.0, 1.0]) * x)),
+        lambda x: (
+            np.sum(np.cbrt(np.maximum(x, 0.0)))
+            + np.sum(np.cbrt(np.max(np.stack([x - 9.0, np.zeros(2)]), axis=0)))
+        ),
+    ):
+        point = x if "maximum" not in f.__code__.co_names else np.array([-1.0, 8.0])
+        np.testing.assert_allclose(tg.jvp(f, (point,), (np.ones(2),))[1], 1.0 / 12, 1e-14)
+        np.testing.assert_allclose(tg.jacfwd(f)(point), [0.0, 1.0 / 12], 1e-14)
