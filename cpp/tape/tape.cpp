@@ -32,21 +32,6 @@ unsigned operands_read(Op op) {
   return table[static_cast<std::size_t>(op)];
 }
 
-int Tape::operand_count(const Node& n) const {
-  if (n.has(Node::kList)) return static_cast<int>(n.b);
-  return arity_of(n.op);
-}
-
-Attrs Tape::attrs(const Node& n, std::int64_t& immediate) const {
-  if (n.op == Op::item || n.op == Op::item_set) {
-    immediate = n.attr;
-    return {&immediate, 1};
-  }
-  if (kind_of(n.op) != OpKind::structured) return {};
-  const std::int64_t* p = attrs_.data() + n.attr;
-  return {p + 1, static_cast<std::size_t>(*p)};
-}
-
 SlotId Tape::add_slot(const Dims& shape) {
   // Shapes repeat: look among the last few before a new one is written.
   std::size_t i = shapes_.size();
@@ -188,12 +173,6 @@ NodeId Tape::add_item(Operand array, std::int64_t index, double value) {
                  kNoOperand,
                  static_cast<AttrId>(index),
                  {value}});
-}
-
-Meta Tape::meta(Operand o) const {
-  if (is_constant(o) || nodes_[o].has(Node::kScalar)) return {DType::f64, {}};
-  const Node& n = nodes_[o];
-  return {n.dtype, shapes_[slots_[n.slot].shape]};
 }
 
 bool Tape::has_value(Operand o) const {

@@ -65,19 +65,32 @@ class Tape {
   NodeId add_leaf(Op op, const Meta& meta);    // an array whose value no rule will read
   NodeId add_item(Operand array, std::int64_t index, double value);
 
-  Meta meta(Operand o) const;
+  Meta meta(Operand o) const {
+    if (is_constant(o) || nodes_[o].has(Node::kScalar)) return {DType::f64, {}};
+    return {nodes_[o].dtype, shapes_[slots_[nodes_[o].slot].shape]};
+  }
   // Kept value; raises a defect if it was not kept. Scalars always are.
   Array value(Operand o) const;
   bool has_value(Operand o) const;
   SlotId slot_count() const { return static_cast<SlotId>(slots_.size()); }
 
-  int operand_count(const Node& n) const;
+  int operand_count(const Node& n) const {
+    return n.has(Node::kList) ? static_cast<int>(n.b) : arity_of(n.op);
+  }
   Operand operand(const Node& n, int i) const {
     if (n.has(Node::kList)) return lists_[n.a + i];
     return i == 0 ? n.a : n.b;
   }
   // Attributes; `immediate` is storage for the ops that keep theirs in the node.
-  Attrs attrs(const Node& n, std::int64_t& immediate) const;
+  Attrs attrs(const Node& n, std::int64_t& immediate) const {
+    if (n.op == Op::item || n.op == Op::item_set) {
+      immediate = n.attr;
+      return {&immediate, 1};
+    }
+    if (kind_of(n.op) != OpKind::structured) return {};
+    const std::int64_t* p = attrs_.data() + n.attr;
+    return {p + 1, static_cast<std::size_t>(*p)};
+  }
   // The rules that nodes of the op `custom` name.
   const std::vector<std::shared_ptr<CustomRule>>& rules() const { return rules_; }
 
