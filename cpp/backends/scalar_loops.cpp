@@ -4,15 +4,8 @@
 
 #include <algorithm>
 
+#include "base/cloned.hpp"
 #include "ops/kernels.hpp"
-
-// As in ops/kernel_clones.inc: compiled for several instruction sets, chosen at load time.
-#if defined(__GNUC__) && defined(__x86_64__) && defined(__linux__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__OPTIMIZE__)
-#define CLONED [[gnu::target_clones("avx512f", "avx2", "default"), gnu::flatten]]
-#else
-#define CLONED
-#endif
 
 namespace tapegrad::scalar {
 namespace {
@@ -51,8 +44,8 @@ class Stream {
   const std::uint32_t* list_ = nullptr;
 };
 
-CLONED void gather(double* __restrict to, const double* from, const std::uint32_t* list,
-                   std::size_t n) {
+TAPEGRAD_CLONED void gather(double* __restrict to, const double* from, const std::uint32_t* list,
+                            std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) to[i] = from[list[i]];
 }
 void gather_strided(double* __restrict to, const double* from, std::ptrdiff_t stride,
@@ -76,7 +69,8 @@ inline void each(double* __restrict r, const double* const* in, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) r[i] = evaluate<code>(x[i], y[i], z[i]);
 }
 
-CLONED void inline_loop(std::uint32_t code, double* r, const double* const* in, std::size_t n) {
+TAPEGRAD_CLONED void inline_loop(std::uint32_t code, double* r, const double* const* in,
+                                 std::size_t n) {
   switch (static_cast<Inline>(code)) {
 #define HOT(op) \
   case Inline::op: return each<static_cast<std::uint32_t>(Inline::op)>(r, in, n);

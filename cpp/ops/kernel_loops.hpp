@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/cloned.hpp"
 #include "ops/dual.hpp"
 #include "ops/kernels.hpp"
 #include "ops/poles.hpp"
@@ -35,8 +36,8 @@ void binary(char** p, const std::intptr_t* n, const std::intptr_t* s, void*) {
 }
 
 // scale(adjoint, partial). What was not chosen gets nothing, even from an infinite adjoint; and
-// `scale` hands nothing on to the partial that it was given where its
-// own adjoint is zero, even if what would be handed on is not finite.
+// `scale` hands nothing on to the partial that it was given where its own adjoint is zero, even if
+// what would be handed on is not finite.
 template <Op op, int operand, class T>
 T pulled(const T& adjoint, const T& partial) {
   if constexpr (op == Op::scale && operand == 1)

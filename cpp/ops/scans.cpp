@@ -3,16 +3,8 @@
 
 #include <algorithm>
 
+#include "base/cloned.hpp"
 #include "base/iterate.hpp"
-
-// As in kernel_clones.inc: compiled for several instruction sets, chosen when the library is
-// loaded.
-#if defined(__GNUC__) && defined(__x86_64__) && defined(__linux__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__OPTIMIZE__)
-#define CLONED [[gnu::target_clones("avx512f", "avx2", "default"), gnu::flatten]]
-#else
-#define CLONED
-#endif
 
 namespace tapegrad {
 namespace {
@@ -37,12 +29,16 @@ inline bool any_in(const T* x, std::intptr_t n) {
   for (std::intptr_t i = 0; i < n; ++i) found |= Test()(x[i]) ? Bits(-1) : Bits(0);
   return found != 0;
 }
-CLONED bool zero_in(const double* x, std::intptr_t n) { return any_in<std::int64_t, IsZero>(x, n); }
-CLONED bool zero_in(const float* x, std::intptr_t n) { return any_in<std::int32_t, IsZero>(x, n); }
-CLONED bool nonfinite_in(const double* x, std::intptr_t n) {
+TAPEGRAD_CLONED bool zero_in(const double* x, std::intptr_t n) {
+  return any_in<std::int64_t, IsZero>(x, n);
+}
+TAPEGRAD_CLONED bool zero_in(const float* x, std::intptr_t n) {
+  return any_in<std::int32_t, IsZero>(x, n);
+}
+TAPEGRAD_CLONED bool nonfinite_in(const double* x, std::intptr_t n) {
   return any_in<std::int64_t, IsNonfinite>(x, n);
 }
-CLONED bool nonfinite_in(const float* x, std::intptr_t n) {
+TAPEGRAD_CLONED bool nonfinite_in(const float* x, std::intptr_t n) {
   return any_in<std::int32_t, IsNonfinite>(x, n);
 }
 

@@ -50,20 +50,12 @@ class SymbolicFrame final : public Frame {
     return std::exchange(found_[id], Term());
   }
   void set(NodeId id, Term t) override { found_[id] = t; }
-  Term hand_on(NodeId id, Term g, Term slope) override {
-    const Term count = counts(id);
-    return count.is_literal() && count.literal == 0 ? scale(g, slope) : masked(g * slope, count);
-  }
+  Term hand_on(NodeId id, Term g, Term slope) override { return past_pole(g, slope, counts(id)); }
   bool loses_tangent(NodeId, int) override { return true; }  // no number is known
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
-    const Term t = tangent(o), p = slope_on_tape(*this, n, id, i);
-    if (!moves) return t * p;  // in one direction everything moves
-    const auto mask = moves->find(o);
-    if (mask == moves->end() || (mask->second.is_literal() && mask->second.literal == 0))
-      return scale(t, p);
-    return masked(t * p, mask->second);
+    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moved(o));
   }
   Term collected(NodeId id) {
     if (auto t = take(id)) {
@@ -96,6 +88,11 @@ class SymbolicFrame final : public Frame {
   const std::unordered_map<NodeId, Term>* moves = nullptr;  // which elements move, if not all do
 
  private:
+  Term moved(Operand o) const {
+    if (!moves) return Term(1);  // in one direction everything moves
+    const auto found = moves->find(o);
+    return found == moves->end() ? Term(0) : found->second;
+  }
   Term scattered(const Dims& shape, std::vector<std::pair<std::int64_t, Term>>& elements) {
     if (!lanes) return builder.scattered(shape, elements);
     bool any = false;

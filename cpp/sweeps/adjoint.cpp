@@ -29,8 +29,7 @@ class AdjointFrame final : public NumericFrame {
 
   Term hand_on(NodeId id, Term g, Term slope) override {
     if (!meets_pole(numbers, g, slope)) return scale(g, slope);
-    const Term counts = counts_.of(id, numbers);
-    return counts.is_literal() && counts.literal == 0 ? scale(g, slope) : masked(g * slope, counts);
+    return past_pole(g, slope, counts_.of(id, numbers));
   }
   void step(NodeId id);
 

@@ -84,6 +84,13 @@ Term ones(Frame& f, const Meta& m) {
   return broadcast_to(f.algebra.constant(Array::full(m.dtype, {}, 1)), m.shape);
 }
 
+Term total(Term t) {  // over all axes
+  Dims axes;
+  const std::size_t ndim = t.algebra->meta(t).shape.size();
+  for (std::size_t d = 0; d < ndim; ++d) axes.push_back(static_cast<std::int64_t>(d));
+  return sum(t, axes);
+}
+
 // What counts between operand i of an elementwise node and its result.
 Term left_in(Frame& f, NodeId id, int i, Term counts) {
   const Node n = f.tape[id];
@@ -131,10 +138,7 @@ void counting_step(Frame& f, NodeId id, Term g) {
     }
     case Passing::products: return count_factors(f, id, g);
     case Passing::mixes: {
-      Dims axes;
-      for (std::size_t d = 0; d < f.tape.meta(id).shape.size(); ++d)
-        axes.push_back(static_cast<std::int64_t>(d));
-      const Term any = sum(g, axes);
+      const Term any = total(g);
       for (int i = 0; i < arity; ++i)
         if (const Operand o = f.tape.operand(n, i); f.active(o))
           add(o, broadcast_to(cast(any, f.tape.meta(o).dtype), f.tape.meta(o).shape));
@@ -197,8 +201,7 @@ CountingPlan::CountingPlan(const Frame& f, NodeId begin, NodeId end,
   }
 }
 
-void counting_sweep(Frame& f, const CountingPlan& plan,
-                    const std::function<void(NodeId, Term)>& keep) {
+void counting_sweep(Frame& f, const CountingPlan& plan, const Keep& keep) {
   for (NodeId id = plan.end(); id-- > plan.begin();) {
     const Counting own = plan.of(id);
     const Node n = f.tape[id];
@@ -224,7 +227,6 @@ Term moved_product(Frame& f, NodeId id) {
   const Node n = f.tape[id];
   const MatmulShapes s(f.tape.meta(n.a).shape, f.tape.meta(n.b).shape);
   const Meta m = f.tape.meta(id);
-  const auto rows = static_cast<std::int64_t>(s.out.size()) - 2;
   std::optional<Term> all;
   const auto part = [&](Operand o, const Dims& own, std::int64_t back) {
     if (!f.active(o)) return;
@@ -233,7 +235,6 @@ Term moved_product(Frame& f, NodeId id) {
     const Term spread = broadcast_to(t, s.out);
     all = all ? *all + spread : spread;
   };
-  ensure(rows >= 0, "matrices");
   part(n.a, s.a, 1);
   part(n.b, s.b, 2);
   return reshape(*all, m.shape);
@@ -263,10 +264,7 @@ std::optional<Term> moving_step(Frame& f, NodeId id) {
       RuleOnTape rule(f, id);
       t = f.algebra.apply(Op::sum, {t}, rule.attrs);
     } else if (passing == Passing::mixes) {
-      Dims axes;
-      for (std::size_t d = 0; d < f.tape.meta(o).shape.size(); ++d)
-        axes.push_back(static_cast<std::int64_t>(d));
-      t = sum(t, axes);
+      t = total(t);
     } else {
       t = left_in(f, id, i, t);
       if (t.is_literal()) continue;  // a factor of 0

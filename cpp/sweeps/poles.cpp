@@ -2,6 +2,7 @@
 #include "sweeps/poles.hpp"
 
 #include <cmath>
+
 #include "ops/scans.hpp"
 
 namespace tapegrad {
@@ -56,9 +57,9 @@ class CountingFrame final : public NumericFrame {
 
 }  // namespace
 
-Term masked(Term product, Term counts) {
-  if (counts.is_literal()) return counts.literal != 0 ? product : Term(0);
-  return select(counts.algebra->apply(Op::not_equal, {counts, Term(0)}), product, Term(0));
+Term past_pole(Term seed, Term slope, Term counts) {
+  if (counts.is_literal()) return counts.literal != 0 ? seed * slope : scale(seed, slope);
+  return select(counts.algebra->apply(Op::not_equal, {counts, Term(0)}), seed * slope, Term(0));
 }
 
 void pole_step(Frame& f, NodeId id, Term g, Term counts) {
@@ -68,7 +69,7 @@ void pole_step(Frame& f, NodeId id, Term g, Term counts) {
     const Operand o = i == 0 ? n.a : n.b;
     if (!f.active(o) || is_flat(n.op, i)) continue;
     const Term p = is_norm(f.tape, n) ? norm_slope(f, n, id) : slope_on_tape(f, n, id, i);
-    f.add(o, fit(masked(g * p, counts), f.tape.meta(o)));
+    f.add(o, fit(past_pole(g, p, counts), f.tape.meta(o)));
   }
 }
 

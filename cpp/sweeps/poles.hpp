@@ -23,13 +23,14 @@ namespace tapegrad {
 // The adjoint step of an elementwise node with poles. `counts` may be a literal.
 void pole_step(Frame& f, NodeId id, Term g, Term counts);
 
-// product where the element counts, zero elsewhere. `counts` may be a literal.
-Term masked(Term product, Term counts);
+// An adjoint or tangent times a slope where the element counts; where it does not, a zero stops.
+// `counts` may be a literal.
+Term past_pole(Term seed, Term slope, Term counts);
 
 // In numbers: whether a slope is not finite where g is zero.
 bool meets_pole(NumericAlgebra& numbers, Term g, Term slope);
-// Whether a node with adjoint g needs `pole_step`, because the slope is not finite
-// where g is zero, or of the root of a sum of squares. `lanes`: as of the sweep.
+// Whether a node with adjoint g needs `pole_step`, because the slope is not finite where g is zero,
+// or of the root of a sum of squares. `lanes`: as of the sweep.
 bool meets_pole(const Frame& f, NodeId id, const LaneArray& g, std::int64_t lanes);
 // Whether the slope by operand i is not finite where its tangent t is zero.
 bool meets_pole(const Tape& tape, NodeId id, int i, const LaneArray& t, std::int64_t lanes);

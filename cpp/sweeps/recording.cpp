@@ -163,23 +163,18 @@ class RecordingFrame final : private Recorder, public Frame {
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
-    const Term t = tangent(o);
-    const auto mask = moves(o);
-    if (!mask) return pull_on_tape(*this, n, id, i, t);
-    return masked(t * slope_on_tape(*this, n, id, i), *mask);
+    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moves(o));
   }
   Term hand_on(NodeId id, Term g, Term slope) override {
     NumericAlgebra numbers(lane_count());
     if (!program_ && !meets_pole(numbers, numbers.put(value(g)), numbers.put(value(slope))))
       return scale(g, slope);
-    const Term count = counts(id);
-    return count.is_literal() && count.literal == 0 ? scale(g, slope) : masked(g * slope, count);
+    return past_pole(g, slope, counts(id));
   }
   bool may_be_zero(NodeId id) override { return program_ || any_zero(tape.value(id)); }
 
   bool forward = false;
-  // Which elements of an operand move, as a term; nothing if none does.
-  std::function<std::optional<Term>(Operand)> moves;
+  std::function<Term(Operand)> moves;  // which elements of an operand move
   std::function<Term(NodeId)> counts;  // which elements of a node count
 
  private:
@@ -250,12 +245,11 @@ class RecordedMoves {
         end_(end),
         all_(target.is_program() && lanes == 0),
         frame_(source, target, begin, end, lanes) {}
-  std::optional<Term> of(Operand o, RecordingFrame& f) {
+  Term of(Operand o, RecordingFrame& f) {
     if (all_) return Term(1);
     if (!found_) find();
     const auto entry = found_->find(o);
-    if (entry == found_->end()) return {};
-    return f.term_of(entry->second);
+    return entry == found_->end() ? Term(0) : f.term_of(entry->second);
   }
 
  private:

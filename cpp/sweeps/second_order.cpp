@@ -70,9 +70,7 @@ class DualFrame final : public Frame {
   bool may_be_zero(NodeId id) override { return any_zero(tape.value(id)); }
   Term hand_on(NodeId id, Term g, Term slope) override {
     if (!meets_pole(numbers, duals.get(g).v, duals.get(slope).v)) return scale(g, slope);
-    const Term count = counts.of(id, numbers);
-    if (count.is_literal()) return count.literal == 0 ? scale(g, slope) : g * slope;
-    return masked(g * slope, duals.put({count, {}}));
+    return past_pole(g, slope, lifted_counts(id));
   }
   void add(NodeId id, Term t) override {
     const DualAlgebra::Pair p = duals.get(t);
@@ -104,14 +102,18 @@ class DualFrame final : public Frame {
     std::optional<Term> t;
     if (has_t) t = numbers.put(adjoint_tangents.take(id));
     if (fast || meets_pole(*this, id, numbers.get(v), 0)) {
-      const Term count = counts.of(id, numbers);
-      pole_step(*this, id, duals.put({v, t}), count.is_literal() ? count : duals.put({count, {}}));
+      pole_step(*this, id, duals.put({v, t}), lifted_counts(id));
     } else if (!fused(id, n, v, t)) {
       adjoint_step(*this, id, duals.put({v, t}));
     }
     duals.release(0);
     numbers.release(0);
     if (!n.has(Node::kScalar) && id != output) forward.tangents.take(id);  // its consumers are done
+  }
+
+  Term lifted_counts(NodeId id) {
+    const Term count = counts.of(id, numbers);
+    return count.is_literal() ? count : duals.put({count, {}});
   }
 
   // Five products of matrices at most, where running the rule on dual numbers takes six: the

@@ -32,9 +32,7 @@ class TangentFrame final : public NumericFrame {
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
-    const Term t = tangent(o), moves = moves_.of(o, numbers);
-    if (moves.is_literal()) return pull_on_tape(*this, n, id, i, t);  // nothing moves
-    return masked(t * slope_on_tape(*this, n, id, i), moves);
+    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moves_.of(o, numbers));
   }
   // `outputs` are kept; of the other arrays a tangent is forgotten after its last use, unless the
   // second-order sweep will read it, which it does only where it reads the value.
