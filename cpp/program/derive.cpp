@@ -12,7 +12,7 @@ namespace tapegrad {
 namespace {
 
 // Tangents or adjoints of the nodes of a tape under construction, as terms.
-class SymbolicFrame final : public Frame {
+class SymbolicFrame : public Frame {
  public:
   explicit SymbolicFrame(Rewrite& copy)
       : Frame(copy.builder.tape, copy.algebra),
@@ -107,6 +107,52 @@ class SymbolicFrame final : public Frame {
   std::unordered_map<NodeId, std::vector<std::pair<std::int64_t, Term>>> items_;
 };
 
+// Counts in the place of adjoints. Mostly constants: what slices and indices read of an array is
+// added up as numbers, at the cost of the parts.
+class CountingFrame final : public SymbolicFrame {
+ public:
+  explicit CountingFrame(Rewrite& copy) : SymbolicFrame(copy), copy_(copy) {}
+
+  bool add_part(NodeId id, Term t) override {
+    const Node n = tape[id];
+    const auto accumulate = rules_of(n.op).accumulate;
+    const Operand base = tape.operand(n, 0);
+    if (!accumulate || !active(base)) return false;
+    const std::optional<Array> g = number(t);
+    if (!g) return false;
+    std::vector<Array> rest;
+    if (n.op == Op::gather) {
+      const Operand index = tape.operand(n, 1);
+      if (is_constant(index) || tape[index].op != Op::constant) return false;
+      rest.push_back(tape.value(index));
+    }
+    const Meta m = tape.meta(base);
+    Array& sum = parts_[base];
+    if (!sum) sum = Array::zeros(m.dtype, m.shape);
+    std::int64_t immediate = 0;
+    accumulate(sum, *g, rest, tape.attrs(n, immediate));
+    return true;
+  }
+  std::optional<Term> take(NodeId id) override {
+    if (const auto part = parts_.find(id); part != parts_.end()) {
+      add(id, algebra.constant(part->second));
+      parts_.erase(part);
+    }
+    return SymbolicFrame::take(id);
+  }
+
+ private:
+  std::optional<Array> number(Term t) {
+    if (t.is_literal() || copy_.is_batched(t)) return {};
+    const Operand o = copy_.operand(t);
+    if (is_constant(o) || tape[o].op != Op::constant) return {};
+    return tape.value(o);
+  }
+
+  Rewrite& copy_;
+  std::unordered_map<NodeId, Array> parts_;
+};
+
 // Scalars on float64 need no fitting to shapes and dtypes.
 void scalar_step(SymbolicFrame& f, NodeId id, Term g) {
   const Node n = f.tape[id];
@@ -152,7 +198,7 @@ class Counts {
  public:
   Counts(Rewrite& copy, const std::vector<NodeId>& inputs, const std::vector<Operand>& outputs,
          const std::vector<Term>* of_outputs) {
-    SymbolicFrame f(copy);
+    CountingFrame f(copy);
     f.mark_from(inputs);
     std::vector<NodeId> nodes;
     for (std::size_t k = 0; k < outputs.size(); ++k) {
