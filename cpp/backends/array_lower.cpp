@@ -56,6 +56,7 @@ constexpr Row kOfNumbers[] = {
     binary_row(Op::isnan, Binary::not_equal),
     unary_row(Op::negative, Unary::negative),
     unary_row(Op::sqrt, Unary::sqrt),
+    unary_row(Op::root, Unary::sqrt),
     unary_row(Op::reciprocal, Unary::reciprocal),
     unary_row(Op::absolute, Unary::absolute),
     unary_row(Op::fabs, Unary::absolute),

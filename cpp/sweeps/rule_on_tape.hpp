@@ -99,7 +99,10 @@ inline Term slope_on_tape(Frame& f, const Node& n, NodeId id, int i) {
 
 // The slope of a norm written out, 0 at the origin. A power does not keep its result.
 inline Term norm_slope(Frame& f, const Node& n, NodeId id) {
-  return over(Term(0.5), n.op == Op::sqrt ? f.lift(id) : sqrt(f.lift(n.a)));
+  if (n.op == Op::sqrt) return over(Term(0.5), f.lift(id));
+  const double c = root_exponent(f.tape, n);
+  const Term x = f.lift(n.a);
+  return c == 0.5 ? over(Term(c), sqrt(x)) : over(Term(c) * power(x, Term(c)), x);
 }
 
 // [sum +] scale(seed, partial) of an elementwise node with respect to operand i; values are lifted

@@ -175,17 +175,6 @@ NodeId Tape::add_item(Operand array, std::int64_t index, double value) {
                  {value}});
 }
 
-bool Tape::has_value(Operand o) const {
-  return is_constant(o) || nodes_[o].has(Node::kScalar) || slots_[nodes_[o].slot].value;
-}
-
-Array Tape::value(Operand o) const {
-  if (is_constant(o) || nodes_[o].has(Node::kScalar)) return Array::scalar(scalar(o));
-  void* kept = slots_[nodes_[o].slot].value;
-  ensure(kept != nullptr, "a value that a rule reads was kept");
-  return Array::borrow(kept);
-}
-
 std::size_t Tape::bytes() const {
   return nodes_.size() * sizeof(Node) + constants_.size() * sizeof(double) +
          lists_.size() * sizeof(Operand) + attrs_.size() * sizeof(std::int64_t) +

@@ -70,8 +70,15 @@ class Tape {
     return {nodes_[o].dtype, shapes_[slots_[nodes_[o].slot].shape]};
   }
   // Kept value; raises a defect if it was not kept. Scalars always are.
-  Array value(Operand o) const;
-  bool has_value(Operand o) const;
+  Array value(Operand o) const {
+    if (is_constant(o) || nodes_[o].has(Node::kScalar)) return Array::scalar(scalar(o));
+    void* kept = slots_[nodes_[o].slot].value;
+    ensure(kept != nullptr, "a value that a rule reads was kept");
+    return Array::borrow(kept);
+  }
+  bool has_value(Operand o) const {
+    return is_constant(o) || nodes_[o].has(Node::kScalar) || slots_[nodes_[o].slot].value;
+  }
   SlotId slot_count() const { return static_cast<SlotId>(slots_.size()); }
 
   int operand_count(const Node& n) const {

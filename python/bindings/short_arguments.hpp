@@ -110,15 +110,4 @@ inline Argument flat(Argument x) {
   return reshaped(std::move(x), row);
 }
 
-// sqrt with slope 0 at 0: norms and deviations have derivative 0 there by convention.
-inline Argument root(const Argument& square) {
-  const Array& a = square.value.array;
-  if (!program_session() && a.ndim() == 0) {  // the choice is final
-    const bool zero = a.dtype() == DType::f32 ? a.at<float>() == 0.0f : a.at<double>() == 0.0;
-    if (!zero) return on(Op::sqrt, square);
-  }
-  Argument in[] = {on(Op::equal, square, number(0.0)), number(0.0), on(Op::sqrt, square)};
-  return own(apply(Op::where, in, {}));
-}
-
 }  // namespace tapegrad::ways

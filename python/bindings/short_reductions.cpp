@@ -71,7 +71,7 @@ bool variance(Given given, Argument& found) {
 PyObject* norm_of_all(Argument x) {
   if (program_session()) return nullptr;  // where a sum of squares becomes one loop
   x = flat(std::move(x));
-  return result(root(on(Op::matmul, x, x)));
+  return result(on(Op::root, on(Op::matmul, x, x)));
 }
 
 // The answer of ndarray's method `name` on the plain value. In a program an answer is recorded.
@@ -115,7 +115,7 @@ PyObject* var(Given given) {
 }
 PyObject* std(Given given) {
   Argument found;
-  return variance(given, found) ? result(root(found)) : nullptr;
+  return variance(given, found) ? result(on(Op::root, found)) : nullptr;
 }
 
 PyObject* ptp(Given given) {
@@ -140,7 +140,7 @@ PyObject* norm(Given given) {
   const Dims attrs{keep, axis};
   if (order == 1) return result(on(Op::sum, on(Op::absolute, std::move(x)), attrs));
   if (order != 2) return nullptr;
-  return result(root(on(Op::sum, on(Op::multiply, x, x), attrs)));
+  return result(on(Op::root, on(Op::sum, on(Op::multiply, x, x), attrs)));
 }
 
 PyObject* any(Given given) { return answered("any", given, {"axis", "keepdims"}); }

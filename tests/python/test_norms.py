@@ -59,3 +59,90 @@ def test_long_and_centred_norms():
 def test_a_difference_of_squares_is_no_norm():
     for gradient in reverse_modes(lambda x: np.sqrt(x[0] ** 2 - x[1] ** 2)).values():
         assert np.isnan(gradient(np.zeros(2))).any()
+
+
+@pytest.mark.parametrize(
+    ("norm", "p"),
+    [
+        (lambda x: np.linalg.norm(x, 3), 3),
+        (lambda x: np.sum(np.abs(x) ** 3) ** (1 / 3), 3),
+        (lambda x: (np.abs(x[0]) ** 3 + np.abs(x[1]) ** 3 + np.abs(x[2]) ** 3) ** (1 / 3), 3),
+        (lambda x: np.sum(np.fabs(x) * x**2) ** (1 / 3), 3),
+        (lambda x: np.linalg.norm(x, 2.5), 2.5),
+        (lambda x: np.sum(np.abs(x) ** 2.5) ** (1 / 2.5), 2.5),
+        (lambda x: np.sum(x**4) ** 0.25, 4),
+        (lambda x: np.sum(x**6) ** (1 / 6), 6),
+    ],
+)
+def test_norms_of_other_powers(norm, p):
+    for x in np.zeros(3), np.array([1.0, -2.0, 2.0]):
+        r = np.linalg.norm(x, p)
+        wanted = np.sign(x) * np.abs(x / r) ** (p - 1) if r else x
+        for mode, gradient in reverse_modes(norm).items():
+            np.testing.assert_allclose(gradient(x), wanted, 1e-13, err_msg=mode)
+        along = tg.jvp(norm, (x,), (np.ones(3),))[1]
+        np.testing.assert_allclose(along, wanted.sum(), 1e-13)
+        curved = np.diag((p - 1) * np.abs(x) ** (p - 2) * r ** (1 - p)) if r else np.zeros((3, 3))
+        second = curved - (p - 1) / r * np.outer(wanted, wanted) if r else curved
+        for hessian in tg.hessian(norm), tg.jacrev(tg.grad(norm)), tg.function(norm).hessian:
+            np.testing.assert_allclose(hessian(x), second, 1e-12, 1e-14)
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        lambda x: np.sqrt(np.sum(np.array([1.0, 0.0, 3.0]) * x**2)),
+        lambda x: np.sqrt(np.sum(x**2 / np.array([1.0, 2.0, 3.0]))),
+        lambda x: np.sqrt(np.sum(x**2 * np.array([[1], [2]], dtype=np.int32))),
+        lambda x: np.sum(x**2) ** 0.75,
+    ],
+)
+def test_weighted_norms_have_slope_0_at_the_origin(norm):
+    for gradient in reverse_modes(norm).values():
+        assert_array_equal(gradient(np.zeros(3)), np.zeros(3))
+    assert tg.jvp(norm, (np.zeros(3),), (np.ones(3),))[1] == 0.0
+
+
+@pytest.mark.parametrize(
+    "no_norm",
+    [
+        lambda x: np.sqrt(np.sum(np.array([1.0, -1.0, 0.0]) * x**2)),
+        lambda x: np.sum(x**2) ** (1 / 3),  # a cusp
+        lambda x: np.sum(np.abs(x) ** 3 + x**2) ** (1 / 3),
+        lambda x: np.sum(np.abs(x) * x) ** 0.5,
+        lambda x: np.sum(x**3) ** (1 / 3),
+    ],
+)
+def test_what_is_no_norm_has_no_slope_at_the_origin(no_norm):
+    for gradient in reverse_modes(no_norm).values():
+        assert np.isnan(gradient(np.zeros(3))).any()
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [
+        np.linalg.norm,
+        np.std,
+        np.nanstd,
+        lambda x: np.std(x, ddof=1),
+        lambda x: np.std(x, where=np.array([True, True, False])),
+        lambda x: np.linalg.norm(x, 3),
+        lambda x: np.linalg.norm(x.reshape(3, 1)),
+        lambda x: np.linalg.norm(x.reshape(3, 1), axis=0)[0],
+        lambda x: np.linalg.norm(x + 0j),
+        lambda x: np.linalg.norm(x[:2]),
+        lambda x: np.hypot(x[0], x[1]),
+        lambda x: np.sqrt(x @ x),
+    ],
+)
+def test_an_infinite_adjoint_at_the_kink_of_a_norm_is_nan(norm):
+    """Not a silent 0, whatever made the norm; and what a mask leaves out hands nothing on."""
+    x = np.zeros(3)
+    for outer in np.log, np.sqrt, np.reciprocal:
+        for mode, gradient in reverse_modes(lambda x: outer(norm(x))).items():
+            assert np.isnan(gradient(x)).any(), mode
+    for outer in np.log, np.reciprocal:
+        assert np.isnan(tg.jvp(lambda x: outer(norm(x)), (x,), (np.ones(3),))[1])
+    masked = lambda x: np.where(norm(x) > 0, np.log(norm(x)), 0.0)
+    for gradient in reverse_modes(masked).values():
+        assert_array_equal(gradient(x), x)

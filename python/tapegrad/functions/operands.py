@@ -201,7 +201,7 @@ def where(condition: Any, a: Array, b: Array) -> Array:
 
 def root(x: Array) -> Array:
     """sqrt with slope 0 at 0, for norms: a norm has derivative 0 at the origin by convention."""
-    return where(x == 0, 0.0, apply("sqrt", (x,)))
+    return apply("root", (x,))
 
 
 def magnitude_squared(x: Array) -> Array:

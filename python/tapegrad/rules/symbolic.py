@@ -307,6 +307,7 @@ def _formulas() -> dict[str, Callable[..., Any]]:
         "power": operator.pow,
         "negative": operator.neg,
         "positive": operator.pos,
+        "root": s.sqrt,
         "cbrt": lambda x: s.real_root(x, 3),
         "square": lambda x: x**2,
         "reciprocal": lambda x: 1 / x,

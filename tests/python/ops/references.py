@@ -64,6 +64,7 @@ OURS = {
 OWN = {
     **OURS,
     "scale": np.multiply,
+    "root": np.sqrt,
     "sinc_derivative": sinc_derivative,
     "ldexp": ldexp,
     "i0": special.i0,
