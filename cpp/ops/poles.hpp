@@ -74,4 +74,8 @@ constexpr bool is_choice(Op op) {
   return op == Op::maximum || op == Op::minimum || op == Op::fmax || op == Op::fmin;
 }
 
+// Products: a factor that does not move leaves out what it multiplies by zero, and so does any zero
+// adjoint that `scale` was given.
+constexpr bool is_product(Op op) { return op == Op::multiply || op == Op::scale; }
+
 }  // namespace tapegrad

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "ops/parts.hpp"
+#include "ops/scans.hpp"
 #include "program/rewrite.hpp"
 #include "sweeps/poles.hpp"
 
@@ -52,6 +53,9 @@ class SymbolicFrame : public Frame {
   void set(NodeId id, Term t) override { found_[id] = t; }
   Term hand_on(NodeId id, Term g, Term slope) override { return past_pole(g, slope, counts(id)); }
   bool loses_tangent(NodeId, int) override { return true; }  // no number is known
+  bool may_be_zero(NodeId id) override {
+    return tape[id].op != Op::constant || any_zero(tape.value(id));
+  }
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;

@@ -56,9 +56,6 @@ Passing passing_of(Op op) {
   }
 }
 
-// A factor that is not differentiated leaves out what it multiplies by zero, and so does any zero
-// adjoint that `scale` was given.
-bool is_product(Op op) { return op == Op::multiply || op == Op::scale; }
 bool may_be_zero(const Tape& tape, Operand factor) {
   if (is_constant(factor)) return tape.constant(factor) == 0;
   return true;

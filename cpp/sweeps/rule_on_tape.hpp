@@ -147,6 +147,15 @@ inline void adjoint_step(Frame& f, NodeId id, Term g) {
   }
 }
 
+// The other factor of a product, if it does not move and may be zero: it leaves operand i out, also
+// where the tangent of that is infinite.
+inline std::optional<Term> leaving_factor(Frame& f, const Node& n, int i) {
+  const Operand factor = i == 0 ? n.b : n.a;
+  if (!is_product(n.op) || f.active(factor)) return {};
+  const bool zero = is_constant(factor) ? f.tape.constant(factor) == 0 : f.may_be_zero(factor);
+  return zero ? std::optional(f.lift(factor)) : std::nullopt;
+}
+
 // The tangent of node `id` from those of its operands; nothing if none is active or all slopes are
 // 0.
 inline std::optional<Term> tangent_step(Frame& f, NodeId id) {
@@ -167,19 +176,15 @@ inline std::optional<Term> tangent_step(Frame& f, NodeId id) {
     const Operand o = i == 0 ? n.a : n.b;
     const bool moves = f.active(o) || (may_lose && !has_no_partial(n.op, i) && f.may_vanish(o));
     if (!moves || is_flat(n.op, i)) continue;
-    if (n.op == Op::scale && i == 1) {
-      // A zero adjoint also stops a tangent of the partial that is infinite.
-      const Term stopped = scale(f.lift(n.a), f.tangent(o));
-      sum = sum ? *sum + stopped : stopped;
-      continue;
-    }
-    if (may_lose && f.loses_tangent(id, i)) {
-      const Term t = f.through_pole(id, i);
-      sum = sum ? *sum + t : t;
-      continue;
-    }
-    if (!f.active(o)) continue;
-    sum = pull_on_tape(f, n, id, i, f.tangent(o), sum);
+    const auto add = [&](Term t) { sum = sum ? *sum + t : t; };
+    const bool zero_adjoint_stops = n.op == Op::scale && i == 1;  // also a tangent that is infinite
+    if (zero_adjoint_stops) add(scale(f.lift(n.a), f.tangent(o)));
+    else if (may_lose && f.loses_tangent(id, i)) add(f.through_pole(id, i));
+    else if (!f.active(o)) continue;
+    else if (const auto factor = leaving_factor(f, n, i); factor && factor->is_literal()) continue;
+    else if (factor)
+      add(select(*factor == Term(0), Term(0), pull_on_tape(f, n, id, i, f.tangent(o))));
+    else sum = pull_on_tape(f, n, id, i, f.tangent(o), sum);
   }
   if (!sum) return std::nullopt;
   const Meta m = f.tape.meta(id);

@@ -87,6 +87,11 @@ class ScalarRows {
   double* data_;
 };
 
+// Whether an operand of partial p is multiplied by a constant zero.
+inline bool is_left_out(const Node& n, double p) {
+  return p == 0 && is_product(n.op) && (is_constant(n.a) || is_constant(n.b));
+}
+
 inline bool is_zero(const double* row, std::int64_t lanes) {
   for (std::int64_t k = 0; k < lanes; ++k)
     if (row[k] != 0) return false;
@@ -189,7 +194,7 @@ inline void scalar_tangent(const Tape& tape, const Node& n, NodeId id, ScalarRow
   double* to = tangents.row(id);
   const std::int64_t lanes = tangents.lanes();
   visit_partials<double>(tape, n, n.scalar, read, [&](Operand o, double p) {
-    if (!tangents.holds(o)) return;
+    if (!tangents.holds(o) || is_left_out(n, p)) return;
     const double* t = tangents.row(o);
     for (std::int64_t k = 0; k < lanes; ++k) to[k] += plain::scale(t[k], p);
   });
@@ -240,13 +245,10 @@ inline void mark_lost(const Tape& tape, const std::vector<std::vector<NodeId>>& 
       if (!(state[id] & kCounts)) continue;
       const double* g = adjoints.row(id) + k;
       const char lost = state[id] & kLost || scalar_meets_pole(tape, n, g, 1) ? kLost : 0;
-      const bool product = n.op == Op::multiply || n.op == Op::scale;
       visit_partials<double>(
           tape, n, n.scalar, [&](Operand o) { return tape.scalar(o); },
           [&](Operand o, double p) {
-            const bool constant = is_constant(n.a) || is_constant(n.b);
-            const bool passes = p != 0 || !(product && constant);
-            if (adjoints.holds(o) && passes) state[o] |= kCounts | lost;
+            if (adjoints.holds(o) && !is_left_out(n, p)) state[o] |= kCounts | lost;
           });
     }
   }

@@ -79,3 +79,40 @@ def test_what_does_not_move_hands_nothing_on():
         point = x if "maximum" not in f.__code__.co_names else np.array([-1.0, 8.0])
         np.testing.assert_allclose(tg.jvp(f, (point,), (np.ones(2),))[1], 1.0 / 12, 1e-14)
         np.testing.assert_allclose(tg.jacfwd(f)(point), [0.0, 1.0 / 12], 1e-14)
+
+
+MASK = np.array([0.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "masked",
+    [
+        lambda x: MASK * np.sqrt(x),
+        lambda x: np.cbrt(x) * MASK,
+        lambda x: np.stack([0.0 * np.sqrt(x[0]), np.sqrt(x[1]), np.sqrt(x[2]) * 0.0]),
+        lambda x: (x > 0.0) * (x < 5.0) * np.sqrt(x) * MASK,
+        lambda x: MASK.astype(np.int64) * x**0.5,
+        lambda x: (MASK > 0) * (np.arcsin(x / 9.0) * np.sqrt(x)),
+        lambda x: 0.0 * np.sqrt(x) + MASK * x**2,
+    ],
+)
+def test_a_factor_zero_leaves_out_an_infinite_tangent(masked):
+    """As it leaves out an adjoint, in all directions and to second order."""
+    x = np.array([0.0, 4.0, 9.0])
+    total = lambda x: np.sum(masked(x) ** 2)
+    at_4 = np.array([1.0, 4.0, 1.0])  # the same function there, away from the poles
+    jacobian = tg.jacrev(masked)(at_4) * np.outer(MASK, MASK)
+    second = tg.hessian(total)(at_4) * np.outer(MASK, MASK)
+    program = tg.function(masked)
+    for forward in tg.jacfwd(masked), program.jacobian, tg.jacrev(masked):
+        assert_array_equal(forward(x), jacobian)
+    for jvp in tg.jvp, lambda f, *given: tg.function(f).jvp(*given):
+        assert_array_equal(jvp(masked, (x,), (np.ones(3),))[1], jacobian.sum(axis=1))
+    for hessian in (
+        tg.hessian(total),
+        tg.function(total).hessian,
+        tg.jacfwd(tg.grad(total)),
+        tg.jacrev(tg.jacfwd(total)),
+        tg.jacfwd(tg.jacfwd(total)),
+    ):
+        np.testing.assert_allclose(hessian(x), second, 1e-13)
