@@ -74,6 +74,28 @@ constexpr bool is_choice(Op op) {
   return op == Op::maximum || op == Op::minimum || op == Op::fmax || op == Op::fmin;
 }
 
+// Ops whose results may vanish slower than a square where their tangents vanish, because they have
+// a kink or an infinite second derivative. Powers of integers are none.
+constexpr bool is_rough(Op op) {
+  switch (op) {
+    case Op::divide:
+    case Op::reciprocal:
+    case Op::log:
+    case Op::log2:
+    case Op::log10:
+    case Op::log1p: return false;  // infinite at their poles
+    case Op::root:
+    case Op::absolute:
+    case Op::fabs:
+    case Op::hypot:
+    case Op::max:
+    case Op::min:
+    case Op::singular_values:
+    case Op::custom: return true;
+    default: return has_pole(op) || is_choice(op);
+  }
+}
+
 // Products: a factor that does not move leaves out what it multiplies by zero, and so does any zero
 // adjoint that `scale` was given.
 constexpr bool is_product(Op op) { return op == Op::multiply || op == Op::scale; }

@@ -26,7 +26,8 @@ class SymbolicFrame : public Frame {
   Term lift(Operand o) override {
     return is_constant(o) ? Term(tape.constant(o)) : Term(&algebra, o);
   }
-  bool active(Operand o) const override { return o < end && depends_[o] && (!forward || has(o)); }
+  bool depends(Operand o) const override { return o < end && depends_[o]; }
+  bool active(Operand o) const override { return depends(o) && (!forward || has(o)); }
   Term tangent(Operand o) override { return found_[o]; }
   void add(NodeId id, Term t) override {
     if (t.is_literal()) {
@@ -59,7 +60,7 @@ class SymbolicFrame : public Frame {
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
-    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moved(o));
+    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moves(id, o));
   }
   Term collected(NodeId id) {
     if (auto t = take(id)) {
@@ -88,15 +89,10 @@ class SymbolicFrame : public Frame {
   LaneAlgebra* const lanes;
   const NodeId end;
   bool forward = false;
-  std::function<Term(NodeId)> counts;                       // which elements of a node count
-  const std::unordered_map<NodeId, Term>* moves = nullptr;  // which elements move, if not all do
+  std::function<Term(NodeId)> counts;          // which elements of a node count
+  std::function<Term(NodeId, Operand)> moves;  // which elements of an operand move
 
  private:
-  Term moved(Operand o) const {
-    if (!moves) return Term(1);  // in one direction everything moves
-    const auto found = moves->find(o);
-    return found == moves->end() ? Term(0) : found->second;
-  }
   Term scattered(const Dims& shape, std::vector<std::pair<std::int64_t, Term>>& elements) {
     if (!lanes) return builder.scattered(shape, elements);
     bool any = false;
@@ -226,18 +222,37 @@ class Counts {
   KnownCounts found_;
 };
 
-// Which elements move with the inputs, of the operands of nodes that may lose a tangent.
-KnownCounts moving(Rewrite& copy, const std::vector<NodeId>& inputs,
-                   const std::vector<Term>& seeds) {
-  KnownCounts found;
-  SymbolicFrame f(copy);
-  f.mark_from(inputs);
-  f.forward = true;
-  for (std::size_t k = 0; k < inputs.size(); ++k) f.set(inputs[k], counted(seeds[k]));
-  moving_sweep(f, 0, f.end, [&](NodeId o, Term t) { found[o] = settled(copy, t); });
-  lighten(copy, found, f.end);
-  return found;
-}
+// Which elements move with the inputs, of the operands of nodes that may lose a tangent. `seeds`:
+// in several directions; in one direction all elements of the inputs move.
+class Moves {
+ public:
+  Moves(Rewrite& copy, const std::vector<NodeId>& inputs, const std::vector<Term>* seeds)
+      : kept_(copy.builder.tape, 0, copy.builder.tape.size()) {
+    SymbolicFrame f(copy);
+    f.mark_from(inputs);
+    f.forward = true;
+    if (!seeds) plan_.emplace(f, 0, f.end, inputs);
+    if (plan_ && !plan_->needs_sweep()) return;
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+      const Meta m = f.tape.meta(inputs[k]);
+      f.set(inputs[k],
+            seeds ? counted((*seeds)[k]) : f.algebra.constant(Array::full(m.dtype, m.shape, 1)));
+    }
+    moving_sweep(f, 0, f.end, [&](NodeId o, Term t) { found_[o] = settled(copy, t); });
+    lighten(copy, found_, f.end);
+  }
+  Term of(NodeId id, Operand o) const {
+    if (kept_.at(id, o)) return Term(0);
+    if (plan_ && plan_->of(o) == Counting::all) return Term(1);
+    const auto found = found_.find(o);
+    return found == found_.end() ? Term(0) : found->second;
+  }
+
+ private:
+  KeptTangents kept_;
+  std::optional<MovingPlan> plan_;
+  KnownCounts found_;
+};
 
 void symbolic_adjoint(SymbolicFrame& f, const std::vector<std::uint32_t>& lines) {
   for (NodeId id = f.end; id-- > 0;) {
@@ -378,11 +393,8 @@ std::unique_ptr<Recording> tangent_of(const Recording& source, const Derivation&
   SymbolicFrame frame(copy);
   frame.mark_from(inputs);
   for (std::size_t k = 0; k < inputs.size(); ++k) frame.set(inputs[k], tangents[k]);
-  KnownCounts moves;
-  if (what.directions > 0) {
-    moves = moving(copy, inputs, tangents);
-    frame.moves = &moves;
-  }
+  const Moves moves(copy, inputs, what.directions > 0 ? &tangents : nullptr);
+  frame.moves = [&](NodeId id, Operand o) { return moves.of(id, o); };
   const std::vector<std::uint32_t> lines = copy.builder.lines();
   symbolic_tangent(frame, lines);
   const std::size_t count = made.outputs.size();

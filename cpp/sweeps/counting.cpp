@@ -60,15 +60,8 @@ bool may_be_zero(const Tape& tape, Operand factor) {
   if (is_constant(factor)) return tape.constant(factor) == 0;
   return true;
 }
-// Not differentiated, or a step of what is, which does not move.
-bool is_fixed(const Frame& f, Operand o) {
-  if (!f.active(o)) return true;
-  const Node n = f.tape[o];
-  if (!is_elementwise(n.op)) return false;
-  for (int i = 0; i < arity_of(n.op); ++i)
-    if (!is_flat(n.op, i) && f.active(i == 0 ? n.a : n.b)) return false;
-  return true;
-}
+// Not differentiated. A step of what is, as sign(x), may be at its jump where it is zero.
+bool is_fixed(const Frame& f, Operand o) { return !f.depends(o); }
 bool leaves_out(const Frame& f, const Node& n) {
   const Passing p = passing_of(n.op);
   if (p == Passing::shares || p == Passing::picks) return true;
@@ -195,6 +188,43 @@ CountingPlan::CountingPlan(const Frame& f, NodeId begin, NodeId end,
     const Counting next = leaves_out(f, tape[id]) ? Counting::some : own;
     each_operand(id, [&](NodeId k) { of_[k] = std::max(of_[k], next); });
     needs_sweep_ = needs_sweep_ || (own == Counting::some && may_be_at_pole(tape, tape[id]));
+  }
+}
+
+MovingPlan::MovingPlan(const Frame& f, NodeId begin, NodeId end, const std::vector<NodeId>& inputs)
+    : begin_(begin), of_(end - begin) {
+  for (NodeId i : inputs)
+    if (i - begin < of_.size()) of_[i - begin] = Counting::all;
+  for (NodeId id = begin; id < end; ++id) {
+    const Node& n = f.tape[id];
+    const bool leaf = kind_of(n.op) == OpKind::leaf && n.op != Op::alias;
+    if (leaf || n.has(Node::kDetached) || of_[id - begin] == Counting::all) continue;
+    of_[id - begin] = found(f, n);
+    if (needs_sweep_ || !may_lose_tangent(f.tape, n)) continue;
+    for (int i = 0; i < arity_of(n.op); ++i)
+      needs_sweep_ = needs_sweep_ || of(i == 0 ? n.a : n.b) == Counting::some;
+  }
+}
+
+Counting MovingPlan::found(const Frame& f, const Node& n) const {
+  bool any = false, any_whole = false, every_whole = true;
+  for (int i = 0, count = f.tape.operand_count(n); i < count; ++i) {
+    const Operand o = f.tape.operand(n, i);
+    const bool number = is_constant(o) || is_differentiable(f.tape[o].dtype);
+    if (!number || (is_elementwise(n.op) && is_flat(n.op, i))) continue;
+    any = any || of(o) != Counting::none;
+    any_whole = any_whole || of(o) == Counting::all;
+    every_whole = every_whole && of(o) == Counting::all;
+  }
+  if (!any) return Counting::none;
+  const auto whole = [](bool is) { return is ? Counting::all : Counting::some; };
+  if (n.op == Op::unslice || n.op == Op::scatter_add) return Counting::some;
+  switch (passing_of(n.op)) {
+    case Passing::each: return whole(is_product(n.op) ? every_whole : any_whole);
+    case Passing::sums:
+    case Passing::mixes: return Counting::all;
+    case Passing::products: return whole(any_whole);
+    default: return whole(every_whole);
   }
 }
 

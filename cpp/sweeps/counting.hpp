@@ -38,6 +38,40 @@ class CountingPlan {
   bool needs_sweep_ = false;
 };
 
+// Where a vanishing tangent of an operand is none the worse for the pole of the node: as if the
+// operand did not move.
+class KeptTangents {
+ public:
+  KeptTangents(const Tape& tape, NodeId begin, NodeId end)
+      : tape_(tape), begin_(begin), rough_(rough_nodes(tape, begin, end)) {}
+  bool at(NodeId id, Operand o) const {
+    const bool rough = o - begin_ < rough_.size() && rough_[o - begin_];
+    return passes_squares(tape_, tape_[id]) && !rough;
+  }
+
+ private:
+  const Tape& tape_;
+  NodeId begin_;
+  std::vector<bool> rough_;
+};
+
+// Likewise which nodes move with the inputs, if all elements of those do. `none`: does not move.
+class MovingPlan {
+ public:
+  MovingPlan(const Frame& f, NodeId begin, NodeId end, const std::vector<NodeId>& inputs);
+  Counting of(Operand o) const {
+    return o - begin_ < of_.size() ? of_[o - begin_] : Counting::none;
+  }
+  bool needs_sweep() const { return needs_sweep_; }  // some tangents may be lost in part
+
+ private:
+  Counting found(const Frame& f, const Node& n) const;
+
+  NodeId begin_;
+  std::vector<Counting> of_;
+  bool needs_sweep_ = false;
+};
+
 using Keep = std::function<void(NodeId, Term)>;
 
 // From the outputs down, in a frame that holds what they are seeded with: keep(id, counts) gets

@@ -24,6 +24,7 @@ class MovingFrame final : public NumericFrame {
  public:
   MovingFrame(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
       : NumericFrame(tape, lanes), store(tape, begin, end, lanes) {}
+  bool depends(Operand o) const override { return store.wants(o); }
   bool active(Operand o) const override { return store.holds(o) && store.has(o); }
   Term tangent(Operand o) override { return numbers.put(store.get(o)); }
   void set(NodeId id, Term t) override { store.set(id, numbers.get(t)); }
@@ -128,7 +129,9 @@ void NumericMoves::find() {
   moving_sweep(f, begin_, end_, [&](NodeId o, Term t) { (*found_)[o] = f.numbers.get(t); });
 }
 
-Term NumericMoves::of(Operand o, NumericAlgebra& numbers) {
+Term NumericMoves::of(NodeId id, Operand o, NumericAlgebra& numbers) {
+  if (!kept_) kept_.emplace(tape_, begin_, end_);
+  if (kept_->at(id, o)) return Term(0);
   if (!found_) find();
   const auto found = found_->find(o);
   return found == found_->end() ? Term(0) : numbers.put(found->second);

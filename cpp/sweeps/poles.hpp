@@ -62,7 +62,7 @@ class NumericMoves {
   NumericMoves(const Tape& tape, NodeId begin, NodeId end, std::int64_t lanes)
       : tape_(tape), begin_(begin), end_(end), lanes_(lanes) {}
   void seed(const std::vector<Seed>& seeds) { seeds_ = seeds; }
-  Term of(Operand o, NumericAlgebra& numbers);
+  Term of(NodeId id, Operand o, NumericAlgebra& numbers);  // an operand, as node `id` sees it
 
  private:
   void find();
@@ -71,6 +71,7 @@ class NumericMoves {
   NodeId begin_, end_;
   std::int64_t lanes_;
   std::vector<Seed> seeds_;
+  std::optional<KeptTangents> kept_;
   std::optional<std::unordered_map<NodeId, LaneArray>> found_;
 };
 

@@ -82,9 +82,8 @@ class RecordingFrame final : private Recorder, public Frame {
     return shared(nodes.put_constant({there ? o : kNoOperand, tape.value(o)}));
   }
   bool holds(Operand o) const { return o - begin_ < found_.size(); }
-  bool active(Operand o) const override {
-    return holds(o) && depends_[o - begin_] && (!forward || has(o));
-  }
+  bool depends(Operand o) const override { return holds(o) && depends_[o - begin_]; }
+  bool active(Operand o) const override { return depends(o) && (!forward || has(o)); }
   Term tangent(Operand o) override { return term(o); }
   void add(NodeId id, Term t) override {
     if (t.is_literal())
@@ -130,6 +129,9 @@ class RecordingFrame final : private Recorder, public Frame {
   void count(const RecordedSeed& s) {  // which elements are seeded
     if (holds(s.node)) add(s.node, counted(seeded(s)));
   }
+  void count_all(const RecordedSeed& s) {
+    if (holds(s.node)) add(s.node, Term(1));
+  }
   void release() override { nodes.release(0); }
   std::vector<Recorded> collect(const std::vector<NodeId>& wanted) {
     std::vector<Recorded> results;
@@ -163,7 +165,7 @@ class RecordingFrame final : private Recorder, public Frame {
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
-    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moves(o));
+    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moves(id, o));
   }
   Term hand_on(NodeId id, Term g, Term slope) override {
     NumericAlgebra numbers(lane_count());
@@ -174,8 +176,8 @@ class RecordingFrame final : private Recorder, public Frame {
   bool may_be_zero(NodeId id) override { return program_ || any_zero(tape.value(id)); }
 
   bool forward = false;
-  std::function<Term(Operand)> moves;  // which elements of an operand move
-  std::function<Term(NodeId)> counts;  // which elements of a node count
+  std::function<Term(NodeId, Operand)> moves;  // which elements of an operand move
+  std::function<Term(NodeId)> counts;          // which elements of a node count
 
  private:
   std::int64_t lane_count() const { return lanes ? lanes->lanes() : 0; }
@@ -235,7 +237,7 @@ class RecordedCounts {
 };
 
 // Which elements move, found when a zero tangent meets an infinite slope; in a program in one
-// direction all do.
+// direction all elements of the inputs do.
 class RecordedMoves {
  public:
   RecordedMoves(const Tape& source, Tape& target, NodeId begin, NodeId end,
@@ -244,10 +246,12 @@ class RecordedMoves {
         begin_(begin),
         end_(end),
         all_(target.is_program() && lanes == 0),
+        kept_(source, begin, end),
         frame_(source, target, begin, end, lanes) {}
-  Term of(Operand o, RecordingFrame& f) {
-    if (all_) return Term(1);
+  Term of(NodeId id, Operand o, RecordingFrame& f) {
+    if (kept_.at(id, o)) return Term(0);
     if (!found_) find();
+    if (plan_ && plan_->of(o) == Counting::all) return Term(1);
     const auto entry = found_->find(o);
     return entry == found_->end() ? Term(0) : f.term_of(entry->second);
   }
@@ -259,17 +263,22 @@ class RecordedMoves {
     std::vector<NodeId> inputs;
     for (auto& s : seeds_) {
       inputs.push_back(s.node);
-      frame_.count(s);
+      if (all_) frame_.count_all(s);
+      else frame_.count(s);
       frame_.release();
     }
     frame_.mark_from(inputs);
+    if (all_) plan_.emplace(frame_, begin_, end_, inputs);
+    if (plan_ && !plan_->needs_sweep()) return;
     moving_sweep(frame_, begin_, end_, [&](NodeId o, Term t) { (*found_)[o] = frame_.found(t); });
   }
 
   const std::vector<RecordedSeed>& seeds_;
   const NodeId begin_, end_;
   const bool all_;
+  const KeptTangents kept_;
   RecordingFrame frame_;
+  std::optional<MovingPlan> plan_;
   std::optional<std::unordered_map<NodeId, RecordingFrame::Found>> found_;
 };
 
@@ -337,7 +346,7 @@ std::vector<Recorded> recorded_tangent_sweep(const Tape& source, Tape& target, N
   }
   frame.mark_from(inputs);
   RecordedMoves moves(source, target, begin, end, seeds, lanes);
-  frame.moves = [&](Operand o) { return moves.of(o, frame); };
+  frame.moves = [&](NodeId id, Operand o) { return moves.of(id, o, frame); };
   const std::vector<bool> used = leading_to(outputs, source, begin, end);
   for (NodeId id = begin; id < end; ++id) {
     if (!used[id - begin] || frame.has(id) || frame.tape[id].has(Node::kDetached)) continue;

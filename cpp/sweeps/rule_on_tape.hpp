@@ -18,6 +18,8 @@ class Frame {
   virtual ~Frame() = default;
   virtual Term lift(Operand o) = 0;          // the value of an operand in the algebra
   virtual bool active(Operand o) const = 0;  // has a tangent, or wants an adjoint
+  // Whether an operand is made of the inputs; also where it has no tangent, as a step has none.
+  virtual bool depends(Operand o) const { return active(o); }
   virtual Term tangent(Operand) {
     ensure(false, "a frame with tangents");
     return {};
@@ -102,7 +104,8 @@ inline Term norm_slope(Frame& f, const Node& n, NodeId id) {
   if (n.op == Op::sqrt) return over(Term(0.5), f.lift(id));
   const double c = root_exponent(f.tape, n);
   const Term x = f.lift(n.a);
-  return c == 0.5 ? over(Term(c), sqrt(x)) : over(Term(c) * power(x, Term(c)), x);
+  if (c == 0.5) return over(Term(c), sqrt(x));
+  return select(x == Term(0), Term(0), Term(c) * power(x, Term(c - 1)));
 }
 
 // [sum +] scale(seed, partial) of an elementwise node with respect to operand i; values are lifted
@@ -147,11 +150,11 @@ inline void adjoint_step(Frame& f, NodeId id, Term g) {
   }
 }
 
-// The other factor of a product, if it does not move and may be zero: it leaves operand i out, also
+// The other factor of a product, if it is fixed and may be zero: it leaves operand i out, also
 // where the tangent of that is infinite.
 inline std::optional<Term> leaving_factor(Frame& f, const Node& n, int i) {
   const Operand factor = i == 0 ? n.b : n.a;
-  if (!is_product(n.op) || f.active(factor)) return {};
+  if (!is_product(n.op) || f.depends(factor)) return {};
   const bool zero = is_constant(factor) ? f.tape.constant(factor) == 0 : f.may_be_zero(factor);
   return zero ? std::optional(f.lift(factor)) : std::nullopt;
 }

@@ -16,9 +16,8 @@ class TangentFrame final : public NumericFrame {
         moves_(tape, begin, end, lanes) {}
 
   bool active(Operand o) const override { return tangents.holds(o) && tangents.has(o); }
-  bool may_vanish(Operand o) const override {
-    return tangents.holds(o) && tape[o].has(Node::kScalar) && !tape[o].has(Node::kDetached);
-  }
+  bool depends(Operand o) const override { return tangents.wants(o); }
+  bool may_vanish(Operand o) const override { return depends(o) && tape[o].has(Node::kScalar); }
   Term tangent(Operand o) override { return numbers.put(tangents.get(o)); }
 
   void seed(const std::vector<Seed>& seeds) {
@@ -32,7 +31,7 @@ class TangentFrame final : public NumericFrame {
   Term through_pole(NodeId id, int i) override {
     const Node n = tape[id];
     const Operand o = i == 0 ? n.a : n.b;
-    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moves_.of(o, numbers));
+    return past_pole(tangent(o), slope_on_tape(*this, n, id, i), moves_.of(id, o, numbers));
   }
   // `outputs` are kept; of the other arrays a tangent is forgotten after its last use, unless the
   // second-order sweep will read it, which it does only where it reads the value.

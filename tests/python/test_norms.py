@@ -94,7 +94,6 @@ def test_norms_of_other_powers(norm, p):
         lambda x: np.sqrt(np.sum(np.array([1.0, 0.0, 3.0]) * x**2)),
         lambda x: np.sqrt(np.sum(x**2 / np.array([1.0, 2.0, 3.0]))),
         lambda x: np.sqrt(np.sum(x**2 * np.array([[1], [2]], dtype=np.int32))),
-        lambda x: np.sum(x**2) ** 0.75,
     ],
 )
 def test_weighted_norms_have_slope_0_at_the_origin(norm):
@@ -111,6 +110,11 @@ def test_weighted_norms_have_slope_0_at_the_origin(norm):
         lambda x: np.sum(np.abs(x) ** 3 + x**2) ** (1 / 3),
         lambda x: np.sum(np.abs(x) * x) ** 0.5,
         lambda x: np.sum(x**3) ** (1 / 3),
+        lambda x: np.sum(x**2) ** 0.75,  # of slope 0, but curved
+        lambda x: np.sqrt(np.sum(np.abs(x) ** 3)),
+        lambda x: np.sqrt(np.abs(x[0]) * np.abs(x[1] + 4.0)),
+        lambda x: (x[0] ** 2 * (x[1] - 2.0) ** 2) ** 0.25,
+        lambda x: np.sqrt(np.abs(np.maximum(x[0], 0.0)) * np.abs(np.exp(x[1]))),
     ],
 )
 def test_what_is_no_norm_has_no_slope_at_the_origin(no_norm):
@@ -146,3 +150,34 @@ def test_an_infinite_adjoint_at_the_kink_of_a_norm_is_nan(norm):
     masked = lambda x: np.where(norm(x) > 0, np.log(norm(x)), 0.0)
     for gradient in reverse_modes(masked).values():
         assert_array_equal(gradient(x), x)
+
+
+@pytest.mark.parametrize("p", [1.5, 2, 2.5, 3, 4, 7])
+def test_norms_of_float32(p):
+    x = np.zeros(3, np.float32)
+    norms = (
+        lambda x: np.linalg.norm(x, p),
+        lambda x: np.sum(np.abs(x) ** p) ** (1 / p),
+        lambda x: np.power(np.sum(np.abs(x) ** np.float32(p)), np.float32(1 / p)),
+    )
+    for norm in norms:
+        for mode, gradient in reverse_modes(norm).items():
+            assert_array_equal(gradient(x), x, mode)
+
+
+def test_norms_under_vmap_and_of_rows_with_columns():
+    x = np.zeros((4, 3))
+    for norm in (
+        lambda v: np.sqrt(v @ v),
+        lambda v: np.sqrt(np.einsum("i,i->", v, v)),
+        lambda v: np.sqrt((v[None] @ v[:, None])[0, 0]),
+    ):
+        assert_array_equal(tg.grad(lambda x: np.sum(tg.vmap(norm)(x)))(x), x)
+        assert_array_equal(tg.vmap(tg.grad(norm))(x), x)
+
+
+def test_norms_that_overflow_are_flat_whatever_else_is_zero():
+    f = lambda x: np.sum((np.abs(x) ** 3) ** (1 / 3))
+    for x in np.array([1e120]), np.array([0.0, 1e120]):
+        for gradient in reverse_modes(f).values():
+            assert_array_equal(gradient(x), np.zeros(x.size))

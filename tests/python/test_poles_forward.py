@@ -46,6 +46,42 @@ def test_roots_lose_no_tangent(f, slope):
         assert derivative(0.0) == slope, mode
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sqrt(x**1.5),
+        lambda x: np.arcsin(1.0 - x**1.5),
+        lambda x: np.arccosh(1.0 + x**1.5),
+        lambda x: (x**1.5) ** 0.6,
+        lambda x: np.sqrt(np.abs(x)),
+        lambda x: np.sqrt(np.maximum(x, -x)),
+        lambda x: np.sqrt(np.sqrt(x) ** 3),
+    ],
+)
+def test_roots_of_rough_arguments_lose_the_slope(f):
+    """All of these are steeper than any line at 0."""
+    for mode, derivative in forward_modes(f).items():
+        assert not np.isfinite(derivative(0.0)), mode
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sqrt(np.maximum(x, 0.0) ** 1.5),
+        lambda x: np.sqrt(np.where(x > 0.0, x**1.5, 0.0)),
+        lambda x: np.sqrt(np.clip(x, 0.0, None)),
+        lambda x: np.sqrt(np.abs(np.concatenate([np.maximum(x, 0.0), np.zeros(1)]))),
+    ],
+)
+def test_roots_of_what_was_not_chosen_lose_nothing(f):
+    x = np.array([-1.0, 4.0])
+    wanted = tg.jacrev(f)(x).sum(axis=1)
+    for mode, derivative in forward_modes(f).items():
+        found = derivative(x)
+        found = found.sum(axis=1) if found.ndim == 2 else found
+        assert_array_equal(found, wanted, mode)
+
+
 def test_what_does_not_move_hands_nothing_on():
     """In the directions of a Jacobian, and where constants were put."""
     x = np.array([0.0, 8.0])
