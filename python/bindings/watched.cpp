@@ -217,15 +217,16 @@ void WatchedArrays::watch_all(PyObject* tree) {
   }
 }
 
-// The last one is the content of now.
 Watched* WatchedArrays::find(const Array& a) {
-  Watched* found = nullptr;
   const auto [first, last] = by_data_.equal_range(a.data());
+  if (first == last) return nullptr;
+  const std::uint64_t now = fingerprint(a);
   for (auto it = first; it != last; ++it) {
     Watched& w = items_[it->second];
-    if (w.covers(a) && !w.changed() && py::reinterpret_steal<py::object>(w.owner())) found = &w;
+    if (w.covers(a) && w.fingerprint_ == now && py::reinterpret_steal<py::object>(w.owner()))
+      return &w;
   }
-  return found;
+  return nullptr;
 }
 
 bool WatchedArrays::changed() const {

@@ -60,6 +60,7 @@ class WatchedArrays {
   Watched* watch(PyObject* object);
   // The same for all arrays in a tree of tuples, lists and dicts.
   void watch_all(PyObject* tree);
+  // What is watched of this array with the content of now.
   Watched* find(const Array& a);
   bool changed() const;
   void forget_temporaries();

@@ -14,7 +14,8 @@ import numpy as np
 from tapegrad import errors
 
 MOST_ITEMS = 64  # of a list or dict that is looked into
-DEPTH = 3  # functions that call functions
+MOST_READINGS = 1000  # after that many, what containers hold is not looked into any further
+DEPTH = 3  # functions that call functions, containers and objects that hold others
 
 # (container, key, value): a cell has the key None.
 Reading = tuple[Any, Any, Any]
@@ -49,23 +50,34 @@ def _follow(f: Any, found: dict[tuple[int, Any], Reading], depth: int) -> None:
             _note(found, f.__globals__, name, f.__globals__[name])
             values.append(f.__globals__[name])
     for value in values:
-        _look_into(value, loaded - stored, found)
+        _look_into(value, loaded - stored, found, DEPTH)
         if depth > 0 and callable(value) and not isinstance(value, type):
             _follow(value, found, depth - 1)
 
 
-def _look_into(value: Any, names: set[str], found: dict[tuple[int, Any], Reading]) -> None:
-    if type(value) in (list, dict) and len(value) <= MOST_ITEMS:
-        items = value.items() if type(value) is dict else enumerate(value)
-        for key, item in items:
-            if _is_plain(item):
-                _note(found, value, key, item)
+def _look_into(
+    value: Any, names: set[str], found: dict[tuple[int, Any], Reading], depth: int
+) -> None:
+    """Notes what a container or an object holds, and what that holds."""
+    if type(value) in (list, dict, tuple) and len(value) <= MOST_ITEMS:
+        held = list(value.items() if type(value) is dict else enumerate(value))
+        noted = [] if type(value) is tuple else [pair for pair in held if _is_plain(pair[1])]
+        container = value
+    elif _holds_attributes(value):
+        container = value.__dict__
+        held = noted = [(name, container[name]) for name in names & container.keys()]
+    else:
         return
-    if isinstance(value, (types.ModuleType, type, np.ndarray)) or not hasattr(value, "__dict__"):
-        return
-    if not isinstance(value, types.FunctionType):
-        for name in names & value.__dict__.keys():
-            _note(found, value.__dict__, name, value.__dict__[name])
+    for key, item in noted:
+        _note(found, container, key, item)
+    for _, item in held if depth > 0 and len(found) < MOST_READINGS else ():
+        _look_into(item, names, found, depth - 1)
+
+
+def _holds_attributes(value: Any) -> bool:
+    if isinstance(value, (types.ModuleType, types.FunctionType, type, np.ndarray)):
+        return False
+    return hasattr(value, "__dict__")
 
 
 def _note(found: dict[tuple[int, Any], Reading], container: Any, key: Any, value: Any) -> None:

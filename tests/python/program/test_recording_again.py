@@ -1,6 +1,8 @@
 """When `tg.function` records again and when it does not: branches and the policies for them, values
 from outside that change."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -167,6 +169,35 @@ class TestSurroundings:
         model.scale = 14.0 / 2.0
         assert G(1.0) == 7.0 and G.stats()["records"] == records
 
+    def test_what_containers_and_objects_hold(self):
+        nested = {"k": [1.0, 2.0], "pair": ([3.0], {"a": np.ones(2)})}
+        model = SimpleNamespace(inner=SimpleNamespace(scale=4.0, weights=[5.0]))
+
+        def f(x):
+            (third,), arrays = nested["pair"]
+            held = nested["k"][1] * third * arrays["a"][0]
+            return x * held * model.inner.scale * model.inner.weights[0]
+
+        F = tg.function(f)
+
+        def change(k):
+            if k == 1:
+                nested["k"][1] = 7.0
+            if k == 2:
+                nested["pair"][0][0] = -1.0
+            if k == 3:
+                nested["pair"][1]["a"] = np.full(2, 3.0)
+            if k == 4:
+                nested["pair"][1]["a"][0] = 9.0
+            if k == 5:
+                model.inner.scale = 0.5
+            if k == 6:
+                model.inner.weights[0] = 11.0
+
+        for k in range(7):
+            change(k)
+            assert F(2.0) == f(2.0) and F.grad(2.0) == f(1.0)
+
     def test_counters_do_not_record_again(self):
         count = 0
 
@@ -191,3 +222,38 @@ def test_a_large_constant_that_changes_while_it_is_recorded(use):
     assert use(tg.function(f), small) is not None and f(small) == tg.function(f)(small) == 18.0
     with pytest.raises(ValueError, match="changed in place"):
         use(tg.function(f), large)
+
+
+@pytest.mark.parametrize("n", [3, 256, 257, 300, 1000, 2048])
+def test_a_small_constant_is_read_as_it_was_at_each_use(n):
+    """However few of its elements change between two operations."""
+
+    def filled(x):
+        h, y = np.zeros(n), 0.0
+        for k in range(2):
+            h[k + 1] = h[k] + k + 1.0
+            y = y + np.sum(h * x)
+        return y
+
+    def one_hot(x):
+        e, y = np.zeros(n), 0.0
+        for k in range(3):
+            e[k] = 1.0
+            y = y + 10.0**k * np.dot(e, x) ** 2
+            e[k] = 0.0
+        return y
+
+    def masked(x):
+        mask, y = np.zeros(n, bool), 0.0
+        for k in range(3):
+            mask[k] = True
+            y = y + 10.0**k * np.sum(np.where(mask, x, 0.0))
+            mask[k] = False
+        return y
+
+    x = np.arange(1.0, n + 1)
+    for f in filled, one_hot, masked:
+        F = tg.function(f)
+        assert F(x) == f(x)
+        np.testing.assert_array_equal(F.grad(x), tg.grad(f)(x))
+        np.testing.assert_array_equal(tg.vmap(f)(np.stack([x, x + 1])), [f(x), f(x + 1)])
