@@ -177,6 +177,7 @@ Svd<T> factor_svd(Columns<T>& a, char job) {
     for (std::int64_t i = 0; i < std::min(r.vh.rows, r.vh.cols); ++i) r.vh(i, i) = T(1);
     return r;
   }
+  if (!a.finite()) throw SingularMatrix("SVD did not converge");  // LAPACK might not return
   int m = blas_int(a.rows), n = blas_int(a.cols), info = 0;
   int ldu = std::max(blas_int(r.u.rows), 1), ldvt = std::max(blas_int(r.vh.rows), 1);
   std::vector<int> iwork(static_cast<std::size_t>(8 * k));
