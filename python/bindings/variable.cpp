@@ -180,6 +180,22 @@ Array peek(Variable* v) {
   return v->array ? Array::borrow(v->array) : Array::scalar(v->scalar);
 }
 
+namespace {
+
+// Whether operations with `o` mean something else than those with its numbers: the masks, labels
+// and units of array types that take ufuncs over, and subclasses that NumPy gives the first word.
+bool has_rules_of_its_own(PyObject* o) {
+  if (PyArray_CheckExact(o) || PyList_Check(o) || PyTuple_Check(o)) return false;
+  const py::handle type(reinterpret_cast<PyObject*>(Py_TYPE(o)));
+  const py::handle ndarray(reinterpret_cast<PyObject*>(&PyArray_Type));
+  const py::object ufuncs = py::getattr(type, "__array_ufunc__", py::none());
+  if (!ufuncs.is_none() && !ufuncs.is(ndarray.attr("__array_ufunc__"))) return true;
+  if (!PyArray_Check(o)) return false;
+  return PyArray_GetPriority(o, 0.0) > 0;
+}
+
+}  // namespace
+
 bool argument_from(PyObject* o, Argument& argument) {
   if (is_variable(o)) {
     argument.value = value_of(as_variable(o));
@@ -191,6 +207,10 @@ bool argument_from(PyObject* o, Argument& argument) {
   if (!PyArray_Check(o) && !PyList_Check(o) && !PyTuple_Check(o) &&
       !PyObject_HasAttrString(o, "__array__"))
     return false;
+  if (has_rules_of_its_own(o))
+    throw TypeFault(std::string("a ") + Py_TYPE(o)->tp_name +
+                    " has rules of its own (labels, masks, units), which recorded values do not "
+                    "follow: pass its numbers, np.asarray(c), and masks by np.where");
   argument.value.array = array_from(o, "an operand");
   return true;
 }

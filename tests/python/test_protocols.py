@@ -211,12 +211,34 @@ CONSTANTS = {
 }
 
 
-@pytest.mark.parametrize("kind", [Series, DataArray])
 @pytest.mark.parametrize("name", CONSTANTS)
-def test_containers_are_constants(name, kind):
+def test_containers_are_constants(name):
     f = CONSTANTS[name]
     expected = tg.grad(lambda x: np.sum(f(x, X)))(X)
-    assert np.array_equal(tg.grad(lambda x: np.sum(f(x, kind(X))))(X), expected)
+    assert np.array_equal(tg.grad(lambda x: np.sum(f(x, DataArray(X))))(X), expected)
+
+
+@pytest.mark.parametrize(
+    "container",
+    [Series(X), np.ma.masked_array(X, mask=[0, 1, 0]), np.diag(X).view(np.matrix)],
+    ids=lambda c: type(c).__name__,
+)
+def test_containers_with_rules_of_their_own_are_no_operands(container):
+    """Labels, masks and another product would be lost in silence."""
+    operations = (
+        lambda x, c: x * c,
+        lambda x, c: x - c,
+        lambda x, c: x @ c,
+        np.maximum,
+        lambda x, c: np.add(c, x) if isinstance(c, np.matrix) else np.add(x, c),
+    )
+    for f in operations:
+        for transform in tg.grad, tg.function:
+            with pytest.raises(TypeError, match=rf"{type(container).__name__}.*np\.asarray"):
+                transform(lambda x, f=f: np.sum(f(x, container)))(X)
+    plain = np.asarray(container)
+    wanted = tg.grad(lambda x: np.sum(x * np.array(plain)))(X)
+    assert np.array_equal(tg.grad(lambda x: np.sum(x * plain))(X), wanted)
 
 
 def test_containers_do_not_take_recorded_values():
@@ -232,5 +254,7 @@ def test_the_libraries_themselves(library):
     with pytest.raises(TypeError, match=r"np\.asarray"):
         tg.grad(lambda x: np.sum(x**2))(kind(X))
     assert np.array_equal(tg.grad(lambda x: np.dot(x, kind(X)))(X), X)
+    with pytest.raises(TypeError, match="rules of its own"):
+        tg.grad(lambda x: np.sum(x * kind(X)))(X)
     with pytest.raises((tg.DetachedError, TypeError)):
         tg.grad(lambda x: np.sum(np.asarray(kind(x))))(X)
