@@ -16,6 +16,7 @@ from tapegrad.functions.operands import (
     deliver,
     in_program,
     is_complex,
+    is_differentiable,
     operand,
     seen,
     value_of,
@@ -140,9 +141,12 @@ def i0(x: Any) -> Array:
 
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Array:
-    # The correction is a step function of p: a multiple of the period.
-    v = value_of(p)
-    return p + (np.unwrap(v, discont, axis, period=value_of(period)) - v)
+    # The correction is a multiple of the period, by a step function of p.
+    v, length = value_of(p), value_of(period)
+    correction = np.unwrap(v, discont, axis, period=length) - v
+    if is_differentiable(period):
+        correction = np.rint(correction / length) * period
+    return p + correction
 
 
 @implements(getattr(np, "astype", None))

@@ -220,6 +220,25 @@ def meshgrid(
     return tuple(+grid for grid in full) if copy else full
 
 
+@implements(np.ix_)
+def ix_(*args: Any) -> tuple[Array, ...]:
+    grids = []
+    for k, line in enumerate(map(_indices, args)):
+        grids.append(reshape_view(line, [line.size if j == k else 1 for j in range(len(args))]))
+    return tuple(grids)
+
+
+def _indices(x: Any) -> Array:
+    """One argument of `np.ix_`: a mask stands for the positions where it is true."""
+    given = operand(x)
+    if given.ndim != 1:
+        raise ValueError("Cross index must be 1 dimensional")
+    if given.dtype == bool:
+        return np.nonzero(given)[0]
+    # An empty list indexes like integers.
+    return given if given.size or hasattr(x, "dtype") else given.astype(np.intp)
+
+
 # Flips and parts --------------------------------------------------------------------------------
 
 

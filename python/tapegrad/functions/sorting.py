@@ -147,7 +147,6 @@ for function in (
     np.argpartition,
     np.lexsort,
     np.isin,
-    np.ix_,
     np.unravel_index,
     np.ravel_multi_index,
     np.diag_indices_from,

@@ -79,6 +79,9 @@ np.unstack(x, axis=1)
 np.meshgrid(v, u)
 np.meshgrid(v, u, indexing="ij", sparse=True)
 np.meshgrid(v, u, s, sparse=True)
+np.ix_(v)
+np.ix_(v, u, [1.0, 2.0])
+np.ix_(x[0] > 0, v, [])[1]
 """.strip().splitlines()
 
 ARRANGED = """
@@ -274,6 +277,30 @@ FLOAT32 = [e for e in EVERYTHING if not re.search(r"space|\bs\b|item|tolist", e)
 @pytest.mark.parametrize("expression", FLOAT32)
 def test_float32(expression):
     check_value(expression, np.float32)
+
+
+def test_ix_is_differentiable_as_an_open_grid():
+    def f(x, y):
+        a, b = np.ix_(x, y)
+        return np.sum(a * b**2)
+
+    by_x, by_y = tg.grad(f, (0, 1))(np.array([1.0, 2.0]), np.array([3.0, 4.0, 5.0]))
+    assert by_x.tolist() == [50.0, 50.0] and by_y.tolist() == [18.0, 24.0, 30.0]
+
+
+@pytest.mark.parametrize("wrapped", [lambda f: f, tg.function])
+def test_ix_takes_the_positions_of_masks(wrapped):
+    def f(x):
+        return np.sum(x[np.ix_(x[:, 0] > 0.0, np.argsort(x[0]) > 0)] ** 2)
+
+    x = np.array([[1.0, 2.0], [-3.0, 4.0], [5.0, 6.0]])
+    assert tg.grad(wrapped(f))(x).tolist() == [[0.0, 4.0], [0.0, 0.0], [0.0, 12.0]]
+
+
+@pytest.mark.parametrize("wrong", [np.ones((2, 2)), 1.0])
+def test_ix_refuses_what_numpy_refuses(wrong):
+    with pytest.raises(ValueError, match="Cross index must be 1 dimensional"):
+        tg.grad(lambda x: np.sum(np.ix_(x, wrong)[0]))(np.ones(2))
 
 
 @pytest.mark.parametrize("expression", EVERYTHING)

@@ -47,6 +47,8 @@ x.clip(max=0.4)
 np.nan_to_num(x)
 np.nan_to_num(z).imag
 np.unwrap(x * 4)
+np.unwrap(x * 4, period=s)
+np.unwrap(p * 4, period=t, axis=0)
 np.logaddexp(x, y)
 np.logaddexp2(x, s)
 np.hypot(x, v)
