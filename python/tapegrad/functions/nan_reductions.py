@@ -12,8 +12,6 @@ from tapegrad.functions.operands import (
     Array,
     Axis,
     as_condition,
-    as_dtype,
-    as_inexact,
     broadcast,
     deliver,
     operand,
@@ -21,7 +19,7 @@ from tapegrad.functions.operands import (
     seen,
     where,
 )
-from tapegrad.functions.reductions import absent
+from tapegrad.functions.reductions import absent, as_asked, floating, measured
 from tapegrad.functions.registry import implements
 from tapegrad.functions.ufunc_methods import cumprod
 
@@ -120,7 +118,7 @@ def nanmean(
     *,
     where: Any = None,
 ) -> Array:
-    x = as_inexact(operand(a)) if dtype is None else as_dtype(operand(a), dtype)
+    x = floating(a, dtype, "nanmean")
     counted = _counted(x, where)
     return reductions.mean(without_nan(x, 0), axis, None, out, keepdims, where=counted)
 
@@ -138,8 +136,9 @@ def nanvar(
     mean: Any = None,
     correction: Any = None,
 ) -> Array:
-    result = _nanvar(a, axis, dtype, ddof, keepdims, where, mean, correction)
-    return deliver(result, out, "nanvar")
+    x = measured(a, dtype, "nanvar")
+    result = _nanvar(x, axis, ddof, keepdims, where, mean, correction)
+    return deliver(as_asked(result, dtype), out, "nanvar")
 
 
 @implements(np.nanstd)
@@ -155,14 +154,14 @@ def nanstd(
     mean: Any = None,
     correction: Any = None,
 ) -> Array:
-    variance = _nanvar(a, axis, dtype, ddof, keepdims, where, mean, correction)
-    return deliver(root(variance), out, "nanstd")
+    x = measured(a, dtype, "nanstd")
+    variance = _nanvar(x, axis, ddof, keepdims, where, mean, correction)
+    return deliver(as_asked(root(variance), dtype), out, "nanstd")
 
 
 def _nanvar(
-    a: Any, axis: Axis, dtype: Any, ddof: Any, keepdims: Any, mask: Any, mean: Any, correction: Any
+    x: Array, axis: Axis, ddof: Any, keepdims: Any, mask: Any, mean: Any, correction: Any
 ) -> Array:
-    x = as_inexact(operand(a)) if dtype is None else as_dtype(operand(a), dtype)
     counted = _counted(x, mask)
     result = reductions.var(
         without_nan(x, 0),

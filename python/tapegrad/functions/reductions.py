@@ -21,6 +21,7 @@ from tapegrad.functions.operands import (
     axis_of,
     broadcast,
     deliver,
+    dtype_of,
     in_program,
     is_complex,
     is_differentiable,
@@ -211,12 +212,37 @@ def _without_axes(x: Any, axes: tuple[int, ...]) -> Array:
 
 def _divided(total: Array, count: Any, axes: tuple[int, ...], keepdims: Any) -> Array:
     """The sum (reduced axes dropped unless keepdims) over a count that may be an array."""
-    if not isinstance(count, int):
+    if type(count) not in (int, float):
         if not (keepdims is True or keepdims == 1):
             count = _without_axes(count, axes)
-        # Integers are divided in the dtype of the sum, as NumPy does.
-        count = count.astype(np.result_type(total.dtype))
+        # The division is in the dtype of the sum, as NumPy's is.
+        count = as_dtype(count, dtype_of(total))
     return total / count
+
+
+def floating(a: Any, dtype: Any, name: str) -> Array:
+    """`a` in the dtype in which `name`, a mean or deviation, is computed. NumPy truncates quotients
+    to integers if those are asked for; that is refused."""
+    x = operand(a)
+    if dtype is None:
+        return as_inexact(x)
+    if np.dtype(dtype).kind in "biu":
+        errors.unsupported(f"np.{name} with dtype={np.dtype(dtype)} has no derivative rule")
+    return as_dtype(x, dtype)
+
+
+def measured(a: Any, dtype: Any, name: str) -> Array:
+    """`floating` for a variance or deviation. With a real dtype NumPy takes complex values from the
+    real part of their mean, which is no variance; that is refused."""
+    if dtype is not None and np.dtype(dtype).kind == "f" and is_complex(operand(a)):
+        errors.unsupported(f"np.{name} of complex values with dtype={np.dtype(dtype)}")
+    return floating(a, dtype, name)
+
+
+def as_asked(deviation: Array, dtype: Any) -> Array:
+    """A variance or deviation is real; where a complex dtype was asked for, NumPy's has that."""
+    wanted = dtype is not None and np.dtype(dtype).kind == "c"
+    return as_dtype(deviation, dtype) if wanted else deviation
 
 
 @implements(np.mean)
@@ -229,7 +255,7 @@ def mean(
     *,
     where: Any = None,
 ) -> Array:
-    a = as_inexact(operand(a)) if dtype is None else as_dtype(operand(a), dtype)
+    a = floating(a, dtype, "mean")
     axes = axes_of(axis, a.ndim)
     count = _count(a, axes, where)
     if not (absent(where) or where is True):
@@ -255,7 +281,7 @@ def var(
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
-    a = as_inexact(operand(a)) if dtype is None else as_dtype(operand(a), dtype)
+    a = measured(a, dtype, "var")
     axes = axes_of(axis, a.ndim)
     count = _count(a, axes, where)
     partial = not (absent(where) or where is True)
@@ -266,7 +292,7 @@ def var(
     if partial:
         squares = _masked(squares, where, 0)
     total = reduced("sum", squares, axes, keepdims)
-    result = _divided(total, _freedom(count, ddof), axes, keepdims)
+    result = as_asked(_divided(total, _freedom(count, ddof), axes, keepdims), dtype)
     return result if out is None else deliver(result, out, "var")
 
 
@@ -287,10 +313,11 @@ def std(
     mean: Any = None,
     correction: Any = None,
 ) -> Array:
+    a = measured(a, dtype, "std")
     variance = var(
-        a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction
+        a, axis, None, None, ddof, keepdims, where=where, mean=mean, correction=correction
     )
-    return deliver(root(variance), out, "std")
+    return deliver(as_asked(root(variance), dtype), out, "std")
 
 
 @implements(np.average)

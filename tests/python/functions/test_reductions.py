@@ -56,6 +56,15 @@ x.var(axis=1)
 np.std(x)
 np.std(x, axis=-1, ddof=1, keepdims=True)
 np.std(z)
+np.var(x, axis=1, ddof=0.5)
+np.std(x, ddof=0.5)
+np.std(x, ddof=np.float64(1.5), axis=0, keepdims=True)
+np.std(x, axis=1, where=ROW, correction=0.5)
+np.nanvar(x + N, axis=0, ddof=0.5)
+np.nanstd(x + N, ddof=np.float64(0.5))
+np.std(x, dtype=complex)
+np.var(z, axis=0, dtype=complex)
+np.nanstd(z, axis=1, dtype=complex, ddof=0.5)
 x.std(0)
 np.max(x)
 np.max(x, axis=0)
@@ -160,6 +169,20 @@ def test_empty(expression):
 def test_max_of_nothing():
     with pytest.raises(ValueError, match="zero-size"):
         tg.grad(np.max)(np.zeros(0))
+
+
+@pytest.mark.parametrize("f", [np.mean, np.nanmean, np.var, np.std, np.nanvar, np.nanstd])
+@pytest.mark.parametrize("axis", [None, 0])
+@pytest.mark.parametrize("dtype", [int, np.int32, bool])
+def test_moments_in_integers_are_refused_by_name(f, axis, dtype):
+    with pytest.raises(tg.UnsupportedError, match=rf"np\.{f.__name__} with dtype="):
+        tg.grad(lambda x: np.sum(f(x, axis, dtype=dtype)))(np.arange(3.0))
+
+
+@pytest.mark.parametrize("f", [np.var, np.std, np.nanvar, np.nanstd])
+def test_real_deviations_of_complex_values_are_refused_by_name(f):
+    with pytest.raises(tg.UnsupportedError, match=rf"np\.{f.__name__} of complex values"):
+        tg.grad(lambda z: f(z, dtype=np.float32))(np.arange(3.0) * (1 + 2j))
 
 
 def test_ties_share():
