@@ -4,6 +4,7 @@ the other modules of linear algebra."""
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -150,8 +151,9 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
     x = as_inexact(operand(x))
     axes = axes_of(axis, x.ndim)
     rest = [k for k in range(x.ndim) if k not in axes]
-    lines = np.transpose(x, [*rest, *axes]).reshape([x.shape[k] for k in rest] + [-1])
-    result = _vector_norm(lines, ord, len(rest), False)
+    length = math.prod(x.shape[k] for k in axes)
+    lines = np.transpose(x, [*rest, *axes]).reshape([*(x.shape[k] for k in rest), length])
+    result = _vector_norm(lines, 2 if ord is None else ord, len(rest), False)
     if not keepdims:
         return result
     return reshaped(result, [1 if k in axes else n for k, n in enumerate(x.shape)])
@@ -160,7 +162,8 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 @implements(getattr(np.linalg, "matrix_norm", None))
 def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Array:
     x = as_inexact(operand(x))
-    return _matrix_norm(x, ord, x.ndim - 2, x.ndim - 1, keepdims)
+    row, column = (axis_of(k, x.ndim) for k in (-2, -1))
+    return _matrix_norm(x, "fro" if ord is None else ord, row, column, keepdims)
 
 
 def _euclidean(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
@@ -178,7 +181,7 @@ def _vector_norm(x: Array, ord: Any, axis: int, keepdims: bool) -> Array:
         return count.astype(np.real(np.zeros((), x.dtype)).dtype)
     size = np.abs(x)
     if ord == np.inf:
-        return amax(size, axis, keepdims=keepdims)
+        return _largest(size, axis, keepdims)
     if ord == -np.inf:
         return amin(size, axis, keepdims=keepdims)
     if ord == 1:
@@ -186,10 +189,21 @@ def _vector_norm(x: Array, ord: Any, axis: int, keepdims: bool) -> Array:
     return total(size**ord, axis, keepdims=keepdims) ** (1.0 / ord)  # slope 0 at the origin
 
 
+def _largest(sizes: Array, axis: int, keepdims: bool) -> Array:
+    """The largest of numbers that are not negative; 0 of none. Where there are some, an initial 0
+    would take its share of a tie."""
+    return amax(sizes, axis, keepdims=keepdims, initial=None if sizes.shape[axis] else 0)
+
+
 def _spectral_norm(x: Array, ord: Any, row: int, column: int, keepdims: bool) -> Array:
     """Largest, smallest or sum of the singular values; equal ones share as ties do."""
     values = singular_values(np.moveaxis(x, (row, column), (-2, -1)))
-    result = total(values, -1) if ord == "nuc" else values[..., 0 if ord == 2 else -1]
+    if ord == "nuc":
+        result = total(values, -1)
+    elif values.shape[-1]:
+        result = values[..., 0 if ord == 2 else -1]
+    else:
+        result = _largest(values, -1, False) if ord == 2 else amin(values, -1)
     if not keepdims:
         return result
     return reshaped(result, [1 if k in (row, column) else n for k, n in enumerate(x.shape)])
@@ -204,8 +218,8 @@ def _matrix_norm(x: Array, ord: Any, row: int, column: int, keepdims: bool) -> A
         raise ValueError("Invalid norm order for matrices.")
     along, across = (row, column) if ord in (1, -1) else (column, row)
     sums = total(np.abs(x), along, keepdims=True)
-    extreme = amax if ord in (1, np.inf) else amin
-    result = extreme(sums, across, keepdims=True)
+    largest = ord in (1, np.inf)
+    result = (_largest if largest else amin)(sums, across, keepdims=True)
     if keepdims:
         return result
     return reshaped(result, [n for k, n in enumerate(shape_of(x)) if k not in (row, column)])

@@ -157,6 +157,8 @@ np.linalg.vector_norm(a, axis=(0, 2))
 np.linalg.vector_norm(x, ord=3, keepdims=True)
 np.linalg.matrix_norm(a, ord=1)
 np.linalg.matrix_norm(a, keepdims=True)
+np.linalg.matrix_norm(a, ord=None)
+np.linalg.vector_norm(x, ord=None, axis=1)
 """.strip().splitlines()
 
 EVERYTHING = PRODUCTS + EINSUM + LINALG
@@ -192,6 +194,38 @@ def test_zero_gradient(expression):
 @pytest.mark.parametrize("order", [None, 2, 3, 1, np.inf])
 def test_norm_of_zero_is_flat(order):
     assert np.array_equal(tg.grad(lambda x: np.linalg.norm(x, order))(np.zeros(3)), np.zeros(3))
+
+
+NORMS = [np.linalg.norm, np.linalg.vector_norm, np.linalg.matrix_norm]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+@pytest.mark.parametrize("order", [None, "nuc", 1, 2, np.inf])
+def test_norms_of_nothing_are_zero_in_every_transform(norm, shape, order):
+    if norm is np.linalg.vector_norm and order == "nuc":
+        return
+    x, stack = np.zeros(shape), np.zeros((2, *shape))
+
+    def f(x):
+        return norm(x, ord=order)
+
+    assert tg.vjp(f, x)[0] == tg.function(f)(x) == 0.0
+    assert tg.grad(f)(x).shape == tg.hvp(f, (x,), (x,)).shape == shape
+    assert tg.vmap(tg.grad(f))(stack).shape == stack.shape
+
+
+@pytest.mark.parametrize("order", [-1, -2, -np.inf])
+def test_smallest_norms_of_nothing_do_not_exist(order):
+    shape = (3, 0) if order == -1 else (0, 3)
+    with pytest.raises(ValueError, match="zero-size array to reduction operation"):
+        tg.grad(lambda x: np.linalg.norm(x, order))(np.zeros(shape))
+
+
+@pytest.mark.parametrize("order", [None, "fro", "nuc", 1, 2, -np.inf])
+def test_matrix_norm_needs_two_axes(order):
+    with pytest.raises(np.exceptions.AxisError, match="axis -2 is out of bounds"):
+        tg.grad(lambda x: np.linalg.matrix_norm(x, ord=order))(np.ones(3))
 
 
 def test_errors():
