@@ -21,6 +21,9 @@ tlinalg.cho_solve(tlinalg.cho_factor(m @ np.conj(m.T), True), u)
 tlinalg.cho_solve((tlinalg.cholesky(m @ np.conj(m.T)), False), x)
 tlinalg.cholesky(m @ np.conj(m.T))
 tlinalg.cholesky(k @ np.conj(np.swapaxes(k, -1, -2)), lower=True)
+tlinalg.circulant(v)
+tlinalg.circulant(a)
+tlinalg.circulant(t)
 tlinalg.det(k)
 tlinalg.eig(m)
 tlinalg.eig(m, right=False)
@@ -31,6 +34,9 @@ tlinalg.eigvalsh(m + np.conj(m.T), subset_by_index=(1, 2))
 tlinalg.eigvalsh(k + np.conj(np.swapaxes(k, -1, -2)))
 tlinalg.expm(m)
 tlinalg.expm(k)
+tlinalg.hankel(v)
+tlinalg.hankel(v, u)
+tlinalg.hankel([1.0, 2.0], u)
 tlinalg.inv(k)
 tlinalg.logm(m)
 tlinalg.lstsq(x.T, v)[0]
@@ -210,6 +216,7 @@ def test_arguments_without_a_rule_are_named():
         (lambda a: linalg.qr(a, pivoting=True), "pivoting"),
         (lambda a: linalg.eig(a, a), "b"),
         (lambda a: linalg.sqrtm(a, disp=False), "disp"),
+        (linalg.hankel, "arguments that are not one-dimensional"),
     ]:
         with pytest.raises(tg.UnsupportedError, match=f"scipy.linalg.* with {name}"):
             tg.grad(lambda a, f=f: np.sum(f(a)[0]))(A)

@@ -21,7 +21,7 @@ from tapegrad.functions.scipy_linalg.factorisations import (
     svdvals,
 )
 from tapegrad.functions.scipy_linalg.matrix_functions import det, expm, logm, norm, sqrtm
-from tapegrad.functions.scipy_linalg.structured import block_diag, toeplitz
+from tapegrad.functions.scipy_linalg.structured import block_diag, circulant, hankel, toeplitz
 from tapegrad.functions.scipy_linalg.systems import (
     cho_factor,
     cho_solve,
@@ -40,12 +40,14 @@ __all__ = [
     "cho_factor",
     "cho_solve",
     "cholesky",
+    "circulant",
     "det",
     "eig",
     "eigh",
     "eigvals",
     "eigvalsh",
     "expm",
+    "hankel",
     "inv",
     "logm",
     "lstsq",

@@ -9,7 +9,7 @@ import numpy as np
 from tapegrad.functions.operands import Array, as_dtype, joined, operand, result_dtype
 from tapegrad.functions.scipy_linalg.arguments import refuse
 
-__all__ = ["block_diag", "toeplitz"]
+__all__ = ["block_diag", "circulant", "hankel", "toeplitz"]
 
 
 def block_diag(*arrs: Any) -> Array:
@@ -39,3 +39,19 @@ def toeplitz(c: Any, r: Any = None) -> Array:
     diagonals = joined([c[..., ::-1], r[..., 1:]], len(lead))
     places = np.arange(n)[None, :] - np.arange(m)[:, None] + m - 1
     return np.take(diagonals, places, axis=-1)
+
+
+def circulant(c: Any) -> Array:
+    c = np.atleast_1d(operand(c))
+    n = c.shape[-1]
+    return c[..., (np.arange(n)[:, None] - np.arange(n)) % max(n, 1)]
+
+
+def hankel(c: Any, r: Any = None) -> Array:
+    c = operand(c)
+    r = np.zeros(c.shape, c.dtype) if r is None else operand(r)
+    # SciPy flattens them up to 1.18, and takes them as stacks from 1.19 on.
+    if c.ndim != 1 or r.ndim != 1:
+        refuse("hankel", **{"arguments that are not one-dimensional": True})
+    antidiagonals = np.concatenate([c, r[1:]])
+    return antidiagonals[np.arange(c.size)[:, None] + np.arange(r.size)]
