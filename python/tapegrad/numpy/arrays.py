@@ -18,6 +18,7 @@ from tapegrad.functions.operands import (
     has_variable,
     reshaped,
 )
+from tapegrad.functions.shapes import reshape_view
 
 __all__ = [
     "arange",
@@ -51,9 +52,18 @@ def _recordable(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def make(*args: Any, **kwargs: Any) -> Array:
         result = function(*args, **kwargs)
-        return fresh(result) if recording() else result
+        return _writable(result) if recording() else result
 
     return make
+
+
+def _writable(array: Any) -> Array:
+    """`fresh`, also for arrays without axes: a recorded number is none that could be assigned to,
+    but a view of one element is."""
+    if array.ndim:
+        return fresh(array)
+    line = fresh(array.reshape(1))
+    return reshape_view(line, ()) if isinstance(line, Variable) else array
 
 
 zeros = _recordable(np.zeros)

@@ -57,6 +57,31 @@ def test_made_outside_is_plain(name):
     assert type(MAKERS[name]()) is np.ndarray
 
 
+NUMBERS = {
+    "sum": lambda x, out: np.sum(x**2, out=out),
+    "dot": lambda x, out: np.dot(x, x, out=out),
+    "ufunc": lambda x, out: np.multiply(x[0], x[1], out=out),
+    "std": lambda x, out: np.std(x, out=out),
+    "median": lambda x, out: np.median(x, out=out),
+    "item": lambda x, out: out.__setitem__((), x[0] * x[2]),
+    "fill": lambda x, out: out.fill(x[1] ** 2),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("make", [tnp.zeros, tnp.empty, lambda shape: tnp.full(shape, 2.0)])
+def test_arrays_without_axes_are_written_to(name, make):
+    def f(x):
+        out = make(())
+        NUMBERS[name](x, out)
+        return 3.0 * out
+
+    plain = f(X)
+    assert tg.vjp(f, X)[0] == tg.function(f)(X) == pytest.approx(plain, rel=1e-14)
+    assert tg.vmap(f)(np.stack([X, X])) == pytest.approx(np.full(2, plain), rel=1e-14)
+    tg.testing.check_grads(f, (X,), order=2)
+
+
 def test_integers_stay_plain():
     def f(x):
         i = tnp.arange(2)
