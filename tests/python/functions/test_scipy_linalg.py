@@ -22,7 +22,6 @@ tlinalg.cho_solve((tlinalg.cholesky(m @ np.conj(m.T)), False), x)
 tlinalg.cholesky(m @ np.conj(m.T))
 tlinalg.cholesky(k @ np.conj(np.swapaxes(k, -1, -2)), lower=True)
 tlinalg.circulant(v)
-tlinalg.circulant(a)
 tlinalg.circulant(t)
 tlinalg.det(k)
 tlinalg.eig(m)
@@ -177,6 +176,13 @@ def test_bands_agree_with_the_dense_matrix():
     banded = tg.grad(lambda ab: np.sum(linalg.solve_banded((1, 2), ab, b) ** 2))(BAND)
     through = tg.grad(lambda ab: np.sum(np.linalg.solve(dense(ab), b) ** 2))(BAND)
     np.testing.assert_allclose(banded, through, rtol=1e-10, atol=1e-12)
+
+
+def test_circulant_of_a_stack_is_a_stack():
+    """Older versions of SciPy flatten the argument."""
+    stacked, _ = tg.vjp(linalg.circulant, A)
+    assert np.array_equal(stacked, [reference.circulant(row) for row in A])
+    check_grads(linalg.circulant, (A,))
 
 
 def test_lu_pivots_are_looked_at_by_programs():
