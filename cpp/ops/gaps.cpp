@@ -296,8 +296,11 @@ void average_repeated_value(std::span<const Array> in, Attrs attrs, const Array&
   for_each_in_stack<2>(in, out, [&]<class T>(const auto& of, T* to) {
     const Matrix<T>& row = of[0];
     const Spectrum<T> w(of[1]);
-    for (std::int64_t i = 0; i < row.cols; ++i)
-      to[i] = kind_of(attrs) && w.vanishes(w(i)) ? T(0) : mean_of_equal(row, w, i);
+    for (std::int64_t i = 0; i < row.cols; ++i) {
+      const T mean = mean_of_equal(row, w, i);
+      const bool kink = kind_of(attrs) && w.vanishes(w(i));
+      to[i] = kink ? mean * T(0) + T(0) : mean;  // of what is infinite: NaN
+    }
   });
 }
 

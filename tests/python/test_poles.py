@@ -320,3 +320,24 @@ def test_random_chains(seed):
             assert not np.any(moved & (x == 0) & ~found), f"{names} {mode}"
             if "matmul" not in names:  # with zeros in it, which count all the same
                 assert_array_equal(found, moved & (x == 0), f"{names} {mode}")
+
+
+def test_infinite_adjoints_and_tangents_at_singular_values_that_are_zero():
+    """The slope 0 of their kink does not swallow them."""
+    a = np.diag([1.0, 0.0])
+    log_volume = lambda a: np.sum(np.log(np.linalg.svd(a, compute_uv=False)))
+    for gradient in tg.grad(log_volume), tg.function(log_volume).grad:
+        assert np.isnan(gradient(a)).any()
+    steep = lambda x: np.linalg.norm(np.sqrt(x) * np.eye(2), 2)  # sqrt(x)
+    for mode, derivative in (reverse_modes(steep) | forward_modes(steep)).items():
+        assert not np.isfinite(derivative(0.0)), mode
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "f", [lambda a: np.linalg.norm(a, 2), lambda a: np.linalg.norm(a, "nuc"), np.linalg.pinv]
+)
+def test_singular_values_of_what_is_not_finite(f, value):
+    for transform in tg.grad, tg.function:
+        with pytest.raises(np.linalg.LinAlgError, match="did not converge"):
+            transform(lambda a: np.sum(f(a)))(np.full((3, 3), value))
