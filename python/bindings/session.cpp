@@ -81,12 +81,13 @@ Operand Session::leaf_of(Op op, const Array& kept) {
 }
 
 void Session::capture(const Array& a) {
-  captured.push_back({a, fingerprint(a), quick_fingerprint(a)});
+  const bool whole = checks_are_full();
+  captured.push_back({a, whole, fingerprint(a, whole), quick_fingerprint(a)});
 }
 
 void Session::verify_captured() const {
   for (const Captured& c : captured)
-    if (fingerprint(c.array) != c.fingerprint)
+    if (fingerprint(c.array, c.whole) != c.fingerprint)
       throw Error("an array of shape " + c.array.shape().str() +
                   " was changed in place after a recorded operation had read it, so its derivative "
                   "would be wrong: write to a copy (`a = a.copy()`), or make a new array");

@@ -17,6 +17,7 @@ namespace tapegrad {
 // be wrong, so a fingerprint of its bytes is compared.
 struct Captured {
   Array array;
+  bool whole;  // the fingerprint is of all bytes
   std::uint64_t fingerprint, quick;
   Operand node = kNoOperand;  // its leaf, if it has one
 };

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <limits>
 
 #include "base/iterate.hpp"
 
@@ -31,11 +32,12 @@ std::uint64_t hash_bytes(std::uint64_t h, const char* p, std::size_t n) {
 
 // Of all bytes up to `whole`, else of `samples` elements.
 struct Effort {
-  std::int64_t whole, samples;
+  std::int64_t whole, samples = 0;
 };
 // A loop that refills a work array changes one element at a time, so small arrays are read whole; a
 // full pass over a large one would cost as much as a product with it.
 constexpr Effort kThorough{1 << 18, 1024}, kQuick{1 << 11, 64};
+constexpr Effort kWhole{std::numeric_limits<std::int64_t>::max()};
 
 std::uint64_t word_of(const char* p, std::int64_t item) {
   if (item != 8) return hash_bytes(0, p, static_cast<std::size_t>(item));
@@ -84,6 +86,12 @@ std::uint64_t hash_of(char* data, const Dims& shape, const Dims& strides, std::i
   return h;
 }
 
+std::uint64_t thorough_hash(char* data, const Dims& shape, const Dims& strides, std::int64_t item,
+                            bool whole) {
+  return whole ? hash_of<kWhole>(data, shape, strides, item)
+               : hash_of<kThorough>(data, shape, strides, item);
+}
+
 PyArrayObject* as_array(PyObject* o) { return reinterpret_cast<PyArrayObject*>(o); }
 
 // The array that owns the memory, or the last one before memory that is no array's.
@@ -110,8 +118,8 @@ PyObject* referent(PyObject* reference) {
 
 }  // namespace
 
-std::uint64_t fingerprint(const Array& a) {
-  return hash_of<kThorough>(a.data(), a.shape(), a.strides(), itemsize(a.dtype()));
+std::uint64_t fingerprint(const Array& a, bool whole) {
+  return thorough_hash(a.data(), a.shape(), a.strides(), itemsize(a.dtype()), whole);
 }
 std::uint64_t quick_fingerprint(const Array& a) {
   return hash_of<kQuick>(a.data(), a.shape(), a.strides(), itemsize(a.dtype()));
@@ -137,7 +145,8 @@ Watched::Watched(PyObject* object) : object_(object) {
   std::copy_n(PyArray_DIMS(a), n, shape_.data());
   std::copy_n(PyArray_STRIDES(a), n, strides_.data());
   item_ = PyArray_ITEMSIZE(a);
-  fingerprint_ = hash_of<kThorough>(data_, shape_, strides_, item_);
+  whole_ = checks_are_full();
+  fingerprint_ = thorough_hash(data_, shape_, strides_, item_, whole_);
   quick_ = hash_of<kQuick>(data_, shape_, strides_, item_);
 }
 
@@ -152,6 +161,7 @@ Watched::Watched(Watched&& o) noexcept
       shape_(o.shape_),
       strides_(o.strides_),
       item_(o.item_),
+      whole_(o.whole_),
       fingerprint_(o.fingerprint_),
       quick_(o.quick_) {}
 
@@ -167,7 +177,8 @@ bool Watched::changed() const {
   // A resized array has moved; what was read is gone.
   PyArrayObject* a = as_array(alive.ptr());
   if (PyArray_BYTES(a) != owner_data_ || PyArray_NBYTES(a) != owner_size_) return true;
-  if (checks_are_full()) return hash_of<kThorough>(data_, shape_, strides_, item_) != fingerprint_;
+  if (checks_are_full())
+    return thorough_hash(data_, shape_, strides_, item_, whole_) != fingerprint_;
   return hash_of<kQuick>(data_, shape_, strides_, item_) != quick_;
 }
 
@@ -220,7 +231,7 @@ void WatchedArrays::watch_all(PyObject* tree) {
 Watched* WatchedArrays::find(const Array& a) {
   const auto [first, last] = by_data_.equal_range(a.data());
   if (first == last) return nullptr;
-  const std::uint64_t now = fingerprint(a);
+  const std::uint64_t now = fingerprint(a, checks_are_full());
   for (auto it = first; it != last; ++it) {
     Watched& w = items_[it->second];
     if (w.covers(a) && w.fingerprint_ == now && py::reinterpret_steal<py::object>(w.owner()))

@@ -10,12 +10,12 @@
 
 namespace tapegrad {
 
-// A hash of the bytes: of all up to 256 KiB, of 1024 elements of larger arrays.
-std::uint64_t fingerprint(const Array& array);
+// A hash of the bytes: of all if it is `whole` or up to 256 KiB, else of 1024 elements.
+std::uint64_t fingerprint(const Array& array, bool whole);
 // A hash that costs less than a microsecond: of all bytes up to 2 KiB, else of 64 elements.
 std::uint64_t quick_fingerprint(const Array& array);
 
-// Whether replays compare all they can (`tg.debug()`) or what is quick to compare.
+// Whether arrays are compared by all they hold (`tg.debug()`), or by what is quick to compare.
 bool checks_are_full();
 void set_full_checks(bool full);
 
@@ -50,6 +50,7 @@ class Watched {
   char* data_;
   Dims shape_, strides_;
   std::int64_t item_;
+  bool whole_;  // the fingerprint is of all bytes
   std::uint64_t fingerprint_, quick_;
 };
 

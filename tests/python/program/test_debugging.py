@@ -139,3 +139,19 @@ def test_errors_of_the_function_stay():
 
     with tg.debug(), pytest.raises(KeyError, match="mine"):
         tg.grad(broken)(1.0)
+
+
+def test_all_of_a_large_constant_is_compared():
+    """Without `tg.debug` a sample is, which this misses."""
+
+    def f(x):
+        e, y = np.zeros(x.size), 0.0
+        for i in 3, 77:
+            e[i] = 1.0
+            y = y + e @ x
+            e[i] = 0.0
+        return y
+
+    for use in tg.grad(f), tg.function(f), tg.function(f).grad:
+        with tg.debug(), pytest.raises(ValueError, match="changed in place"):
+            use(np.ones(40000))
