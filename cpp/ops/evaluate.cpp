@@ -1,7 +1,10 @@
 // Any op applied to arrays: the one way values of array nodes come about.
+#include <algorithm>
 #include <vector>
 
 #include "base/copy.hpp"
+#include "base/iterate.hpp"
+#include "base/order.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/rules.hpp"
 
@@ -32,6 +35,14 @@ void promote_all(std::span<Array> in) {
     if (a.dtype() != t) a = converted(a, t);
 }
 
+// NumPy's order 'K'.
+Array empty_like_operands(const Meta& meta, std::span<const Array> in) {
+  if (std::ranges::all_of(in, &Array::contiguous)) return Array::empty(meta.dtype, meta.shape);
+  std::vector<Dims> strides;
+  for (const Array& a : in) strides.push_back(walk(a, meta.shape).strides);
+  return empty_in_order(meta.dtype, meta.shape, strides);
+}
+
 Array evaluate_structured(Op op, std::span<Array> in, Attrs attrs) {
   const Rules& rules = rules_of(op);
   if (rules.view) return rules.view(in[0], attrs);
@@ -51,12 +62,20 @@ Array evaluate_structured(Op op, std::span<Array> in, Attrs attrs) {
   }
   for (std::size_t i = 0; i < in.size(); ++i) metas[i] = in[i].meta();
   const Meta meta = rules.shape(metas, attrs);
-  Array out = Array::empty(meta.dtype, meta.shape);
+  Array out =
+      follows_order(op) ? empty_like_operands(meta, in) : Array::empty(meta.dtype, meta.shape);
   rules.value(in, attrs, out);
   return out;
 }
 
 }  // namespace
+
+bool is_view(Op op) { return kind_of(op) == OpKind::structured && rules_of(op).view; }
+
+bool follows_order(Op op) {
+  return is_elementwise(op) || is_view(op) || op == Op::where || op == Op::cast ||
+         op == Op::conjugate;
+}
 
 Array evaluate(Op op, std::span<Array> in, Attrs attrs) {
   if (kind_of(op) == OpKind::leaf) return in[0];  // alias, stop_gradient

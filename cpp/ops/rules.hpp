@@ -78,6 +78,9 @@ namespace rules {
 // Applies any op to arrays: dtype promotion, broadcasting, allocation, value. For an op that
 // updates, operand 0 is written in place if `in[0]` is its only handle.
 Array evaluate(Op op, std::span<Array> in, Attrs attrs);
+bool is_view(Op op);
+// Whether the result lies in memory as the operands do: elementwise ops, views, where, cast.
+bool follows_order(Op op);
 inline Array evaluate(Op op, std::initializer_list<Array> in, Attrs attrs = {}) {
   std::array<Array, 4> copy;
   std::copy(in.begin(), in.end(), copy.begin());

@@ -153,6 +153,13 @@ bool positions_of_rows(const Dims& shape, const Array& rows, Array& positions) {
   return !outside;
 }
 
+// Whether NumPy's result is in C order if the array is: one array of positions on the first axes.
+// Where indices stand behind a slice, they come first in NumPy's memory.
+bool takes_whole_rows(PyObject* key, const Dims& result) {
+  const auto is_long = [](std::int64_t n) { return n > 1; };
+  return !PyTuple_Check(key) || std::ranges::count_if(result, is_long) < 2;
+}
+
 // As an operand that nobody else writes to; recorded if the key is.
 Argument flat_indices(const Dims& shape, PyObject* key) {
   Array plain;
@@ -336,7 +343,9 @@ PyObject* variable_getitem(PyObject* self, PyObject* key) {
     if (!parse_key(key, shape, basic)) {
       Argument in[2] = {{std::move(x), false, true}, {}};
       in[1] = flat_indices(shape, key);
-      return new_variable(apply(Op::gather, in, {}));
+      Value taken = apply(Op::gather, in, {});
+      taken.guessed = taken.guessed || !takes_whole_rows(key, taken.array.shape());
+      return new_variable(std::move(taken));
     }
     if (basic.all_integers && basic.result.empty() && !shape.empty()) {
       Argument in[1] = {{std::move(x), false, true}};
@@ -345,6 +354,8 @@ PyObject* variable_getitem(PyObject* self, PyObject* key) {
     }
     auto cut = py::reinterpret_steal<py::object>(new_view(self, Op::slice, basic.slice));
     if (!cut) return nullptr;
+    if (const Alias* alias = as_variable(self)->alias; alias && alias->flat)
+      return new_variable(value_of(as_variable(cut.ptr())));  // as NumPy's flatiter
     if (basic.result == basic.cut) return cut.release().ptr();
     return new_view(cut.ptr(), Op::reshape, basic.result);
   });

@@ -38,18 +38,20 @@ py::object seen_value(py::handle o) {
 // An inactive Variable on a copy of an array: an array that recorded values can be assigned to.
 py::object inactive_variable(py::handle o) {
   const Array from = array_from(o.ptr(), "an array");
-  Array copy = Array::empty(from.dtype(), from.shape());
-  copy_into(from, copy);
-  return py::reinterpret_steal<py::object>(new_variable({kNoOperand, std::move(copy)}));
+  return py::reinterpret_steal<py::object>(new_variable({kNoOperand, copy_in_order(from)}));
 }
 
-// A Variable of the same value that is no view of this one.
-py::object fresh_copy(py::handle o) {
+// A Variable of the same value that is no view of this one, in C order or in the order it has.
+py::object fresh_copy(py::handle o, bool in_order) {
   require(is_variable(o.ptr()), "a Variable is expected");
   Variable* v = as_variable(o.ptr());
   Value value = value_of(v);
-  if (v->alias && v->alias->parent)
-    value.array = contiguous(value.array);  // NumPy copies in C order
+  if (!in_order) {
+    value.array = contiguous(value.array);
+    value.guessed = false;
+  } else if (!is_dense(value.array)) {
+    value.array = copy_in_order(value.array);
+  }
   return py::reinterpret_steal<py::object>(new_variable(std::move(value)));
 }
 
@@ -124,7 +126,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
       "in_program", [] { return program_session() != nullptr; },
       "Is the recording of a program open here?");
   m.def("variable", inactive_variable, "array"_a, "An inactive Variable on a copy of an array.");
-  m.def("copy", fresh_copy, "variable"_a, "The same value as a Variable of its own.");
+  m.def("copy", fresh_copy, "variable"_a, "in_order"_a = false,
+        "The same value as a Variable of its own, in C order or in the order it has.");
   m.def("recording", [] { return current_session != nullptr; }, "Is a recording open here?");
   m.def("ops", op_table, "The registry: a dict for each op.");
 }

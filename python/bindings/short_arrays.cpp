@@ -3,6 +3,7 @@
 // tapegrad.functions does.
 #include <algorithm>
 
+#include "base/copy.hpp"
 #include "short_arguments.hpp"
 #include "short_ways.hpp"
 
@@ -31,6 +32,15 @@ PyObject* roll(Given given) {
 
 // Repeated and padded ----------------------------------------------------------------------------
 
+namespace {
+// A new array of this shape.
+PyObject* in_rows(Argument x, const Dims& shape) {
+  Value row = applied(Op::reshape, std::move(x), shape);
+  row.array = contiguous(row.array);
+  return new_variable(std::move(row));
+}
+}  // namespace
+
 PyObject* repeat(Given given) {
   Argument x;
   std::int64_t count = 0, axis = 0;
@@ -45,7 +55,7 @@ PyObject* repeat(Given given) {
   spread[k + 1] = count;
   shape[k] *= count;
   x = on(Op::broadcast_to, on(Op::reshape, std::move(x), apart), spread);
-  return record(Op::reshape, std::move(x), shape);
+  return in_rows(std::move(x), shape);
 }
 
 PyObject* tile(Given given) {
@@ -62,7 +72,7 @@ PyObject* tile(Given given) {
     whole.push_back(counts[k] * shape[k]);
   }
   x = on(Op::broadcast_to, on(Op::reshape, std::move(x), apart), spread);
-  return record(Op::reshape, std::move(x), whole);
+  return in_rows(std::move(x), whole);
 }
 
 namespace {
@@ -177,8 +187,8 @@ Array positions_on_diagonal(std::int64_t offset, std::int64_t columns, std::int6
   return places;
 }
 
-// (x, offset)
-bool diagonal_from(Given given, Argument& x) {
+// Of (x, offset).
+bool diagonal_from(Given given, Argument& x, Array& places) {
   std::int64_t offset = 0;
   if (!variable_from(given[0], x) || x.value.array.ndim() != 2) return false;
   if (given[1] && !integer_from(given[1], offset)) return false;
@@ -186,7 +196,7 @@ bool diagonal_from(Given given, Argument& x) {
   if (offset < -shape[0] || offset > shape[1]) return false;
   const std::int64_t count = std::min(shape[0] + std::min(offset, std::int64_t{0}),
                                       shape[1] - std::max(offset, std::int64_t{0}));
-  x = at(std::move(x), positions_on_diagonal(offset, shape[1], count));
+  places = positions_on_diagonal(offset, shape[1], count);
   return true;
 }
 
@@ -194,11 +204,14 @@ bool diagonal_from(Given given, Argument& x) {
 
 PyObject* diagonal(Given given) {
   Argument x;
-  return diagonal_from(given, x) ? result(std::move(x)) : nullptr;
+  Array places;
+  return diagonal_from(given, x, places) ? new_gathered_view(given[0], places) : nullptr;
 }
 PyObject* trace(Given given) {
   Argument x;
-  return diagonal_from(given, x) ? record(Op::sum, std::move(x), Dims{0, 0}) : nullptr;
+  Array places;
+  if (!diagonal_from(given, x, places)) return nullptr;
+  return record(Op::sum, at(std::move(x), std::move(places)), Dims{0, 0});
 }
 
 PyObject* diag(Given given) {

@@ -68,7 +68,10 @@ PyObject* gradient(Given given) {
   for (auto k : axes)
     if (shape[static_cast<std::size_t>(k)] < 2) return nullptr;
   const auto along = [&](std::int64_t k) {
-    return result(slopes(f, given[1] ? &spacing : nullptr, static_cast<std::size_t>(k)));
+    Argument found = slopes(f, given[1] ? &spacing : nullptr, static_cast<std::size_t>(k));
+    // NumPy's lies as f does.
+    found.value.guessed |= shape.size() > 1 && !f.value.array.contiguous();
+    return result(std::move(found));
   };
   if (axes.size() == 1) return along(axes[0]);
   py::tuple all(axes.size());

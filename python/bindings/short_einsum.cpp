@@ -1,10 +1,12 @@
 // The short way of np.einsum: the steps, which depend on subscripts and shapes alone, are worked
 // out in Python (functions/einsum.py) and kept here.
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "convert.hpp"
+#include "ops/rules.hpp"
 #include "short_arguments.hpp"
 #include "short_ways.hpp"
 
@@ -57,6 +59,8 @@ const Steps* steps_of(PyObject* subscripts, const std::vector<Argument>& operand
   return &(kept[std::move(key)] = std::move(steps));
 }
 
+bool only_views(const Step& step) { return is_view(step.op); }
+
 }  // namespace
 
 PyObject* einsum(Given given) {
@@ -65,20 +69,21 @@ PyObject* einsum(Given given) {
   if (!PyUnicode_CheckExact(subscripts) || !given[1]) return nullptr;
   if (optimize && !PyBool_Check(optimize)) return nullptr;  // both find the same order
   std::vector<Argument> values;
-  PyObject* last = nullptr;
   for (std::size_t i = 1; i <= kMostOperands && given[i]; ++i) {
-    if (!operand_from(last = given[i], values.emplace_back())) return nullptr;
+    if (!operand_from(given[i], values.emplace_back())) return nullptr;
     if (values.back().value.array.dtype() != values[0].value.array.dtype()) return nullptr;
   }
   if (!is_differentiable(values[0].value.array.dtype())) return nullptr;
   const Steps steps = *steps_of(subscripts, values);
-  if (steps.empty()) return Py_NewRef(last);
+  if (steps.empty() || (values.size() == 1 && std::ranges::all_of(steps, only_views)))
+    return nullptr;  // a view
   std::vector<Argument> in;
   for (const Step& step : steps) {
     in.clear();
     for (auto place : step.places) in.push_back(values[static_cast<std::size_t>(place)]);
     values.push_back(own(apply(step.op, in, step.attrs)));
   }
+  values.back().value.guessed = values.back().value.array.ndim() > 1;
   return result(std::move(values.back()));
 }
 

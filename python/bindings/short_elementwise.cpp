@@ -1,5 +1,6 @@
 // The short ways of elementwise functions: parse the plain form, decline any other, apply ops. What
 // they compute and record is what the function of the same name in tapegrad.functions does.
+#include "base/copy.hpp"
 #include "short_arguments.hpp"
 #include "short_ways.hpp"
 
@@ -48,9 +49,11 @@ PyObject* astype(Given given) {
 namespace {
 PyObject* filled_like(PyObject* x, double value) {
   if (!is_variable(x)) return nullptr;
-  const Meta like = peek(as_variable(x)).meta();
-  if (!is_differentiable(like.dtype)) return nullptr;
-  return new_variable({kNoOperand, Array::full(like.dtype, like.shape, value)});
+  const Array like = peek(as_variable(x));
+  if (!is_differentiable(like.dtype())) return nullptr;
+  const Array out = empty_in_order(like.dtype(), like);
+  copy_into(Array::full(like.dtype(), {}, value), out);
+  return new_variable({kNoOperand, out, as_variable(x)->guessed && like.ndim() > 1});
 }
 }  // namespace
 

@@ -12,7 +12,10 @@ PyObject* dot(Given given) {
   if (!operand_from(given[0], in[0]) || !operand_from(given[1], in[1])) return nullptr;
   const int a = in[0].value.array.ndim(), b = in[1].value.array.ndim();
   if (a > 2 || b > 2) return nullptr;
-  return record(a == 0 || b == 0 ? Op::multiply : Op::matmul, in);
+  const bool rows = in[0].value.array.contiguous() && in[1].value.array.contiguous();
+  Value product = apply(a == 0 || b == 0 ? Op::multiply : Op::matmul, in, {});
+  product.guessed = product.guessed || (!rows && product.array.ndim() == 2);
+  return new_variable(std::move(product));
 }
 
 // Of vectors; vdot would conjugate complex numbers.

@@ -36,7 +36,7 @@ PyObject* reshape(Given given) {
 
 PyObject* ravel(Given given) {
   if (!is_variable(given[0])) return nullptr;
-  return new_view(given[0], Op::reshape, Dims{peek(as_variable(given[0])).size()});
+  return new_view(given[0], Op::reshape, Dims{peek(as_variable(given[0])).size()}, Cut::ravel);
 }
 
 PyObject* flatten(Given given) {
@@ -45,6 +45,7 @@ PyObject* flatten(Given given) {
   const Dims row{x.value.array.size()};
   Value copy = applied(Op::reshape, std::move(x), row);
   copy.array = contiguous(copy.array);  // NumPy copies in C order
+  copy.guessed = false;
   return new_variable(std::move(copy));
 }
 

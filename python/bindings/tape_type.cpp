@@ -8,6 +8,15 @@
 #include "variable.hpp"
 
 namespace tapegrad {
+
+bool is_dense(const Array& a) {
+  if (a.contiguous()) return true;
+  const Array packed = empty_in_order(a.dtype(), a);
+  for (std::size_t d = 0; d < a.shape().size(); ++d)
+    if (a.shape()[d] > 1 && a.strides()[d] != packed.strides()[d]) return false;
+  return true;
+}
+
 namespace {
 
 struct TapeHandle {
@@ -100,12 +109,13 @@ py::object input(TapeHandle& t, py::handle value, bool keep_dtype) {
   const Unwatched unwatched(s);
   if (!number_from(value.ptr(), a, weak)) a = array_from(value.ptr(), "an input");
   if (!keep_dtype && !is_differentiable(a.dtype())) a = with_dtype(a, DType::f64);
+  const bool dense = is_dense(a);
   if (a.nbytes() <= Session::kSmall || s.program) a = copy_in_order(a);
   else s.capture(a);
   const NodeId id = s.tape.add_leaf(Op::input, a);
   if (s.program && s.depth > 1) s.tape.keep(id, a);  // for the program it is a constant
   s.settle_nodes();
-  return py::reinterpret_steal<py::object>(new_variable({id, a}));
+  return py::reinterpret_steal<py::object>(new_variable({id, a, !dense}));
 }
 
 std::vector<NodeId> nodes_of(const TapeHandle& t, const py::sequence& variables) {

@@ -1,6 +1,8 @@
 // Variables as handles: making, reading, recording, assignment through views.
 #include "variable.hpp"
 
+#include <algorithm>
+
 #include "base/copy.hpp"
 #include "convert.hpp"
 #include "guards.hpp"
@@ -33,16 +35,29 @@ Variable* allocate() {
   }
   v->array = nullptr;
   v->alias = nullptr;
+  v->guessed = false;
   return v;
 }
 
 void set_value(Variable* v, Value value) {
   if (v->array) Array::adopt(std::exchange(v->array, nullptr));
   v->node = value.operand;
+  v->guessed = value.guessed;
   v->serial = current_session ? current_session->serial : 0;
   if (value.array.ndim() == 0 && value.array.dtype() == DType::f64)
     v->scalar = value.array.at<double>();
   else v->array = value.array.leak();
+}
+
+// Where a flattening is a view in one memory order and a copy in another, and NumPy's is not known.
+void refuse_guess() { call_python("tapegrad.errors", "memory_order", py::make_tuple()); }
+
+Value cut_anew(const Alias& alias, Value parent) {
+  Argument in[2] = {{std::move(parent), false, true}, {{kNoOperand, alias.positions}, false, true}};
+  const std::size_t n = alias.positions ? 2 : 1;
+  Value part = apply(alias.op, std::span(in, n), alias.attrs);
+  part.guessed = part.guessed || alias.positions;
+  return part;
 }
 
 // Cuts a view anew when its parent, or the parent's parent, has been assigned.
@@ -51,8 +66,8 @@ void refresh(Variable* v) {
   Variable* parent = as_variable(v->alias->parent);
   refresh(parent);
   if (parent->alias->version == v->alias->parent_version) return;
-  Argument argument{value_of(parent), false, true};
-  set_value(v, apply(v->alias->op, std::span(&argument, 1), v->alias->attrs));
+  if (v->alias->unsure) refuse_guess();
+  set_value(v, cut_anew(*v->alias, value_of(parent)));
   v->alias->parent_version = parent->alias->version;
   ++v->alias->version;
 }
@@ -90,9 +105,7 @@ Value write_through(const Alias& alias, Value parent, Value part) {
       Dims inverse(alias.attrs.size());
       for (std::size_t i = 0; i < inverse.size(); ++i)
         inverse[static_cast<std::size_t>(alias.attrs[i])] = static_cast<std::int64_t>(i);
-      Value whole = apply(Op::transpose, std::span(in + 1, 1), inverse);
-      whole.array = contiguous(whole.array);  // so that reshapes of the parent stay views
-      return whole;
+      return apply(Op::transpose, std::span(in + 1, 1), inverse);
     }
     case Op::real:
     case Op::imag: return apply(Op::part_set, in, Dims{alias.op == Op::imag});
@@ -106,10 +119,29 @@ bool writes_through(Op op) { return composes(op) || op == Op::real || op == Op::
 
 // Before any handle is given up: a refused assignment leaves everything as it was.
 void require_writable(const Variable* v) {
-  for (; v->alias && v->alias->parent; v = as_variable(v->alias->parent))
+  for (; v->alias && v->alias->parent; v = as_variable(v->alias->parent)) {
     if (!writes_through(v->alias->op))
       throw Error("assignment destination is read-only: a view made by " +
                   std::string(op_name(v->alias->op)) + " cannot be written; write to a copy");
+    if (v->alias->unsure) refuse_guess();
+  }
+}
+
+// How a value lies in memory; strides are kept only where it is not contiguous.
+struct Layout {
+  explicit Layout(const Array& a) : strides(a.contiguous() ? Dims() : a.strides()) {}
+  bool fits(const Array& a) const {
+    if (strides.empty()) return a.contiguous();
+    return strides == a.strides();
+  }
+  Dims strides;
+};
+
+// An assigned array stays where it is in memory, so the new value is laid out as the old one was.
+void lay_out(Value& value, const Layout& before) {
+  if (before.fits(value.array)) return;
+  if (before.strides.empty()) value.array = contiguous(value.array);
+  else value.guessed = true;
 }
 
 }  // namespace
@@ -141,27 +173,74 @@ PyObject* new_variable(Value value) {
   return reinterpret_cast<PyObject*>(v);
 }
 
-PyObject* new_view(PyObject* parent, Op op, const Dims& attrs, bool copies) {
+namespace {
+
+// Whether a view may be cut. A reshape that had to copy is none, and neither is a part of a scalar.
+bool shares(const Array& whole, const Array& part, Op op, Cut cut) {
+  if (part.size() == 0 || whole.ndim() == 0) return false;
+  if (op == Op::real || op == Op::imag) return whole.dtype() == DType::c128;
+  return cut == Cut::through || cut == Cut::flat || part.same_block(whole);
+}
+
+// Whether a reshape is a view in some memory orders of the operand and a copy in others: it walks
+// several axes as one.
+bool depends_on_order(const Dims& from, const Dims& to) {
+  std::size_t j = 0;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    if (from[i] == 1) continue;
+    std::int64_t group = 1;
+    while (j < to.size() && group < from[i]) group *= to[j++];
+    if (group != from[i]) return true;
+  }
+  return false;
+}
+
+PyObject* with_alias(PyObject* view, PyObject* parent, Alias alias) {
+  Variable* p = as_variable(parent);
+  if (!p->alias) p->alias = new Alias;
+  Py_INCREF(parent);
+  alias.parent = parent;
+  alias.parent_version = p->alias->version;
+  as_variable(view)->alias = new Alias(std::move(alias));
+  return view;
+}
+
+}  // namespace
+
+PyObject* new_view(PyObject* parent, Op op, const Dims& attrs, Cut cut) {
   Variable* p = as_variable(parent);
   Argument argument{value_of(p), false, true};
   const Array whole = argument.value.array;
-  Value cut = apply(op, std::span(&argument, 1), attrs);
-  // A reshape that had to copy is no view, and neither is a part of a scalar.
-  const bool part = op == Op::real || op == Op::imag;
-  const bool shares = cut.array.size() > 0 && whole.ndim() > 0 &&
-                      (part ? whole.dtype() == DType::c128 : copies || cut.array.same_block(whole));
-  PyObject* result = new_variable(std::move(cut));
-  if (!shares) return result;
+  const bool guessed = argument.value.guessed, always = cut == Cut::through || cut == Cut::flat;
+  Value part = apply(op, std::span(&argument, 1), attrs);
+  bool unsure = op == Op::reshape && guessed && !always && whole.size() > 1 &&
+                (cut == Cut::ravel || depends_on_order(whole.shape(), attrs));
+  const bool copied = cut == Cut::ravel && !whole.contiguous();
+  if (copied) part.array = contiguous(part.array);
+  const bool view = unsure || (!copied && shares(whole, part.array, op, cut));
+  PyObject* result = new_variable(std::move(part));
+  if (!view) return result;
   Dims how = attrs;
   while (p->alias && p->alias->parent && p->alias->op == op && composes(op)) {
     how = composed(op, p->alias->attrs, how);
+    unsure = unsure || p->alias->unsure;
     parent = p->alias->parent;
     p = as_variable(parent);
   }
-  if (!p->alias) p->alias = new Alias;
-  Py_INCREF(parent);
-  as_variable(result)->alias = new Alias{0, parent, p->alias->version, op, how};
-  return result;
+  Alias alias;
+  alias.op = op;
+  alias.attrs = how;
+  alias.flat = cut == Cut::flat;
+  alias.unsure = unsure;
+  return with_alias(result, parent, std::move(alias));
+}
+
+PyObject* new_gathered_view(PyObject* parent, const Array& positions) {
+  Alias alias;
+  alias.op = Op::gather;
+  alias.positions = positions;
+  PyObject* result = new_variable(cut_anew(alias, value_of(as_variable(parent))));
+  return with_alias(result, parent, std::move(alias));
 }
 
 void check_recording(const Variable* v) {
@@ -172,7 +251,7 @@ void check_recording(const Variable* v) {
 Value value_of(Variable* v) {
   check_recording(v);
   refresh(v);
-  return {v->node, v->array ? Array::borrow(v->array) : Array::scalar(v->scalar)};
+  return {v->node, v->array ? Array::borrow(v->array) : Array::scalar(v->scalar), v->guessed};
 }
 
 Array peek(Variable* v) {
@@ -300,9 +379,22 @@ void refuse_orders(Op op, std::span<const Argument> in) {
       refuse_derivative(op, i);
 }
 
-}  // namespace
+// Whether NumPy's result may lie in memory in another order than the one made here. Elementwise ops
+// and views follow their operands exactly as NumPy's do; the others make results in C order, as
+// NumPy's do if the operands are in C order.
+bool guesses_order(Op op, std::span<const Argument> in) {
+  const bool follows = follows_order(op);
+  const std::size_t n = kind_of(op) == OpKind::structured && rules_of(op).update ? 1 : in.size();
+  for (const Argument& a : in.first(n))
+    if (a.value.guessed || (!follows && !a.value.array.contiguous())) return true;
+  return false;
+}
 
-Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
+bool has_an_order(const Dims& shape) {
+  return std::count_if(shape.begin(), shape.end(), [](auto n) { return n > 1; }) > 1;
+}
+
+Value apply_recorded(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
   bool active = false;
   for (auto& a : in) active = active || a.value.active();
   settle_weak(in, op == Op::where ? 1 : 0);
@@ -344,6 +436,18 @@ Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
   return {id, std::move(out)};
 }
 
+}  // namespace
+
+Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
+  const bool guessed = guesses_order(op, in);
+  // Where all axes are walked as one there is but one order.
+  const bool cuts =
+      is_view(op) && !(guessed && op == Op::reshape && has_an_order(in[0].value.array.shape()));
+  Value out = apply_recorded(op, in, attrs, known);
+  out.guessed = guessed && (cuts || has_an_order(out.array.shape()));
+  return out;
+}
+
 void assign(Variable* v, Value value) {
   require_writable(v);
   if (v->alias && v->alias->parent) {
@@ -352,11 +456,20 @@ void assign(Variable* v, Value value) {
       Array::adopt(std::exchange(v->array, nullptr));  // no second handle on the parent's memory
     v->array = Array(value.array).leak();
     Value whole = value_of(parent);
+    const Layout before(whole.array);
+    const bool guessed = whole.guessed;
     if (parent->array) Array::adopt(std::exchange(parent->array, nullptr));
-    assign(parent, write_through(*v->alias, std::move(whole), value));
+    whole = write_through(*v->alias, std::move(whole), value);
+    whole.guessed = guessed;
+    lay_out(whole, before);
+    assign(parent, std::move(whole));
+    value.guessed = v->guessed;
     v->alias->parent_version = parent->alias->version;
     // Of the written value only the node is kept: the array stays a view, laid out as it was.
     value.array = evaluate(v->alias->op, {value_of(parent).array}, v->alias->attrs);
+  } else if (v->array) {
+    value.guessed = v->guessed;
+    lay_out(value, Layout(Array::borrow(v->array)));
   }
   set_value(v, std::move(value));
   if (v->alias) ++v->alias->version;

@@ -18,6 +18,17 @@ struct Alias {
   std::uint32_t parent_version = 0;  // what the view was last cut from
   Op op = Op::alias;                 // how it is cut: slice, reshape, transpose, real, ...
   Dims attrs;
+  Array positions = {};  // of a gather, a read-only view
+  bool flat = false;     // `x.flat`, whose slices are copies
+  bool unsure = false;   // NumPy's may be a copy: refused where that would make a difference
+};
+
+// How a view is cut where NumPy has a say of its own.
+enum class Cut {
+  plain,    // a view if the op needs no copy
+  ravel,    // a view only of what lies in C order without gaps
+  through,  // writes through even where the op had to copy
+  flat,     // so does this one; its slices are copies
 };
 
 struct Variable {
@@ -26,6 +37,7 @@ struct Variable {
   double scalar;
   Alias* alias;
   NodeId node;  // kNoOperand: inactive, depends on no input
+  bool guessed;
 };
 
 extern PyTypeObject* variable_type;
@@ -38,14 +50,16 @@ inline Variable* as_variable(PyObject* o) { return reinterpret_cast<Variable*>(o
 struct Value {
   Operand operand = kNoOperand;  // kNoOperand: inactive
   Array array;
+  bool guessed = false;  // NumPy's may lie in memory in another order
   bool active() const { return operand != kNoOperand; }
 };
 
 // New references.
 PyObject* new_scalar(const Session& session, NodeId node, double value);
 PyObject* new_variable(Value value);
-// `copies`: writes through even where the op had to copy.
-PyObject* new_view(PyObject* parent, Op op, const Dims& attrs, bool copies = false);
+PyObject* new_view(PyObject* parent, Op op, const Dims& attrs, Cut cut = Cut::plain);
+// The elements at these flat positions: a read-only view that follows the parent.
+PyObject* new_gathered_view(PyObject* parent, const Array& positions);
 
 void free_variable(PyObject* self);  // tp_dealloc
 

@@ -1,4 +1,7 @@
 // The Variable type as CPython sees it: attributes, methods and slots.
+#include <string_view>
+
+#include "base/copy.hpp"
 #include "convert.hpp"
 #include "guards.hpp"
 #include "variable.hpp"
@@ -35,6 +38,12 @@ PyObject* get_recorded(PyObject* self, void*) {
   return guarded([&] {
     peek(as_variable(self));  // a view may have become active through its parent
     return PyBool_FromLong(as_variable(self)->node != kNoOperand);
+  });
+}
+PyObject* get_guessed(PyObject* self, void*) {
+  return guarded([&] {
+    peek(as_variable(self));  // a view of what has been assigned
+    return PyBool_FromLong(as_variable(self)->guessed);
   });
 }
 PyObject* get_transposed(PyObject* self, void*) {
@@ -86,19 +95,32 @@ PyGetSetDef getset[] = {
     {"T", get_transposed, nullptr, "The transpose, a view.", nullptr},
     {"real", get_real, set_real, "Real part.", nullptr},
     {"imag", get_imag, set_imag, "Imaginary part.", nullptr},
+    {"_guessed", get_guessed, nullptr, "True if NumPy may have another memory order.", nullptr},
     {"active", get_active, nullptr, "True if the value carries a derivative by an input.", nullptr},
     {"recorded", get_recorded, nullptr, "True if the value depends on an input of the recording.",
      nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
+Cut cut_named(std::string_view name) {
+  if (name == "ravel") return Cut::ravel;
+  if (name == "through") return Cut::through;
+  return name == "flat" ? Cut::flat : Cut::plain;
+}
+
+PyObject* guess_method(PyObject* self, PyObject*) {
+  as_variable(self)->guessed = true;
+  return Py_NewRef(self);
+}
+
 PyObject* view_method(PyObject* self, PyObject* args) {
   return guarded([&]() -> PyObject* {
-    const char* name;
+    const char *name, *how = "";
     PyObject* attrs;
-    int copies = false;
-    if (!PyArg_ParseTuple(args, "sO|p", &name, &attrs, &copies)) return nullptr;
+    if (!PyArg_ParseTuple(args, "sO|s", &name, &attrs, &how)) return nullptr;
+    if (op_name(Op::gather) == name)
+      return new_gathered_view(self, copy_in_order(array_from(attrs, "an index")));
     for (Op op : {Op::slice, Op::reshape, Op::transpose, Op::broadcast_to, Op::real, Op::imag})
-      if (op_name(op) == name) return new_view(self, op, dims_from(attrs), copies);
+      if (op_name(op) == name) return new_view(self, op, dims_from(attrs), cut_named(how));
     throw Error(std::string("no view op ") + name);
   });
 }
@@ -118,8 +140,9 @@ PyObject* to_array(PyObject* self, PyObject*, PyObject*) {
 
 PyMethodDef methods[] = {
     {"_view", view_method, METH_VARARGS,
-     "A view of this Variable by an op and its attributes; with a third argument that is true it "
-     "writes through even where the op had to copy."},
+     "A view of this Variable by an op and its attributes, of a gather by its positions; a third "
+     "argument says how a reshape is cut: plain, ravel, through or flat."},
+    {"_guess", guess_method, METH_NOARGS, "Notes that NumPy may have another memory order."},
     {"__array__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(to_array)),
      METH_VARARGS | METH_KEYWORDS, "Raises DetachedError for values that depend on an input."},
     {"__array_ufunc__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(array_ufunc)),

@@ -1,6 +1,7 @@
 """The exceptions users meet, and the raising of them with the user's file and line.
 
-The extension calls `detached_float`, `detached_array`, `recording`, `unsupported` and `is_library`;
+The extension calls `detached_float`, `detached_array`, `recording`, `memory_order`,
+`unsupported` and `is_library`;
 the package's Python code `unsupported` and `detached`. What SciPy did with a recorded value is
 looked up on the stack, so that the message can name the function and what to call instead.
 """
@@ -85,6 +86,16 @@ def detached(what: str, advice: str = "") -> NoReturn:
 def unsupported(what: str, advice: str = "") -> NoReturn:
     """Raise UnsupportedError: `what` has no rule."""
     raise UnsupportedError(_located(what, advice))
+
+
+def memory_order() -> NoReturn:
+    """Raise UnsupportedError where NumPy's answer depends on a memory order that is not known."""
+    unsupported(
+        "whether this ravel or reshape is a view or a copy in NumPy, or in which order it reads, "
+        "depends on the memory order of NumPy's result, which is not known here",
+        "Write y.ravel().copy() for a copy, and assign to y[...] itself to change y; for order 'K' "
+        "or 'A' say 'C' or 'F'.",
+    )
 
 
 def detached_float() -> NoReturn:

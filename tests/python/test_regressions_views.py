@@ -219,3 +219,262 @@ def test_what_has_no_parts_to_assign() -> None:
         return np.sum(y)
 
     assert tg.grad(real)(X).tolist() == (2.0 * X).tolist()
+
+
+# Views or copies, and memory orders ---------------------------------------------------------------
+
+M = np.arange(9.0).reshape(3, 3) + 1.0
+WEIGHTS = np.arange(9.0)
+
+
+def slope_by_differences(f: Callable[[Any], Any], x: Any, step: float = 1e-5) -> Any:
+    gradient = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        shift = np.zeros(x.shape)
+        shift[i] = step
+        gradient[i] = (f(x + shift) - f(x - shift)) / (2.0 * step)
+    return gradient
+
+
+def scaled(y: Any, flat: Any) -> Any:
+    """Writes through what is a view in NumPy, reads the base."""
+    flat *= np.arange(2.0, 2.0 + flat.size).reshape(flat.shape)
+    return np.sum(y**2)
+
+
+def halved(x: Any) -> Any:
+    y = x * 1.0
+    t = y.reshape(-1)
+    y *= 0.5
+    return np.sum(t * WEIGHTS)
+
+
+def parts_of_complex(x: Any) -> Any:
+    z = x + 2j * x
+    z.real.ravel()[:] = 0.0  # a copy
+    t = z.imag.reshape(-1)  # a view
+    t *= WEIGHTS
+    return np.sum(np.abs(z) ** 2)
+
+
+def written_flat(x: Any) -> Any:
+    y = x * 1.0
+    t = y.flat[1:3]
+    t *= 7.0
+    y.flat[4:6] = 2.0 * x[0, :2]
+    y.flat[::4] *= 3.0
+    return np.sum(y**2)
+
+
+def real_conjugate(x: Any) -> Any:
+    y = x * 1.0
+    t, u = y.conj(), np.conj(y)
+    t *= 2.0
+    u *= 5.0
+    return np.sum(y**2)
+
+
+def reshape_copies(x: Any) -> Any:
+    y = x * 1.0
+    for t in (np.reshape(y, y.shape, copy=True), np.reshape(y, 9, copy=True), np.block(y)):
+        t *= 9.0
+    return np.sum(y**2)
+
+
+def columns_raveled(x: Any) -> Any:
+    y = x * 1.0
+    y[:, 0].ravel()[:] = 0.0  # a copy, because there are gaps
+    y[1].ravel()[:] = 4.0 * x[0]
+    y[:, 1].reshape(-1)[:2] = x[2, 0]
+    return np.sum(y**2)
+
+
+def diagonal_by_einsum(x: Any) -> Any:
+    y = x * 1.0
+    np.einsum("ii->i", y)[:] = 3.0 * x[0]
+    np.einsum("ij->ji", y)[0, 2] = x[1, 1] ** 2
+    np.einsum("ji", y)[1, 2] = x[0, 0]
+    t = np.einsum("ij->i", y)
+    t *= 0.0
+    return np.sum(y**2)
+
+
+def diagonal_by_einsum_of_a_transpose(x: Any) -> Any:
+    y = np.stack([x.T, 2.0 * x]).transpose(1, 2, 0)
+    np.einsum("iij->ij", y)[1:] = x[:2, :2]
+    return np.sum(y**2)
+
+
+def stale_windows(x: Any) -> Any:
+    y = x[0] * 1.0
+    windows = np.lib.stride_tricks.sliding_window_view(y, 2)
+    y[:] = y * 3.0
+    return np.sum(windows * np.arange(4.0).reshape(2, 2))
+
+
+def stale_diagonal(x: Any) -> Any:
+    y = x * 1.0
+    d, e = np.diagonal(y, 1), np.diag(y)
+    y *= x
+    return np.sum(d**2) + np.sum(e * np.arange(3.0))
+
+
+def copied_orders(x: Any) -> Any:
+    total = 0.0
+    for y in (x.T.copy("F"), x.T.copy("K"), x.T.copy(), x.T.copy("A"), np.copy(x.T)):
+        total = total + y.reshape(-1, order="A") @ WEIGHTS**2 + y.ravel("K") @ WEIGHTS
+        total = total + scaled(y, y.ravel())
+    return total
+
+
+SURE = [
+    lambda x: scaled(y := x * 1.0, y.ravel()),
+    lambda x: scaled(y := np.zeros_like(x) + x, y.reshape(9)),
+    lambda x: scaled(y := np.where(x.T > 0, x.T, 0.0), y.ravel()),
+    lambda x: scaled(y := np.where(x > 4, x, x.T), y.ravel()),
+    lambda x: scaled(y := x.T * 1.0, y.reshape(-1)),
+    lambda x: scaled(y := x.T * 1.0, y.T.reshape(-1)),
+    lambda x: scaled(y := x * 1.0, y.T.ravel("F")),
+    lambda x: scaled(y := x.T * 1.0, y.ravel("K")),
+    lambda x: scaled(y := np.stack([x, x**2]), y.reshape(-1)),
+    lambda x: scaled(y := np.concatenate([x, x**2]), y.ravel()),
+    lambda x: scaled(y := np.sum(np.stack([x, x**2]), 0), y.ravel()),
+    lambda x: scaled(y := x @ x, y.ravel()),
+    lambda x: scaled(y := x[[0, 2]], y.ravel()),
+    lambda x: scaled(y := np.sort(x, axis=0), y.ravel()),
+    lambda x: scaled(y := np.cumsum(x, axis=0), y.ravel()),
+    lambda x: scaled(y := x.T.astype(complex).real, y.reshape(-1)),
+    lambda x: scaled(y := np.full_like(x.T, 2.0) * 1.0 + x.T, y.reshape(-1)),
+    lambda x: np.where(x.T > 0, x.T, 0.0).ravel("K") @ WEIGHTS,
+    lambda x: np.transpose(x.reshape(1, 3, 3), (1, 0, 2)).ravel("K") @ WEIGHTS,
+    lambda x: (x.T + 1j).ravel("K").real @ WEIGHTS,
+    halved,
+    parts_of_complex,
+    written_flat,
+    real_conjugate,
+    reshape_copies,
+    columns_raveled,
+    diagonal_by_einsum,
+    diagonal_by_einsum_of_a_transpose,
+    stale_windows,
+    stale_diagonal,
+    copied_orders,
+]
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
+@pytest.mark.parametrize("f", SURE)
+def test_views_and_copies_are_numpys(f: Callable[[Any], Any], layout: Callable[..., Any]) -> None:
+    x = layout(M * 0.3)
+    expected, slope = f(x.copy("K")), slope_by_differences(lambda y: f(layout(y)), M * 0.3)
+    try:
+        tg.grad(f)(x)
+    except tg.UnsupportedError:  # results of other ops than elementwise ones
+        assert layout is np.asfortranarray
+        return
+    for g in (f, tg.function(f)):
+        value, gradient = tg.value_and_grad(g)(x)
+        np.testing.assert_allclose(value, expected, rtol=1e-13)
+        np.testing.assert_allclose(gradient, slope, rtol=1e-7, atol=1e-6)
+        np.testing.assert_allclose(tg.jacfwd(f)(x), slope, rtol=1e-7, atol=1e-6)
+    batch = np.stack([M * 0.3, M * 0.2])
+    expected = [f(one.copy()) for one in batch]
+    np.testing.assert_allclose(tg.vmap(f)(batch), expected, rtol=1e-13)
+
+
+def test_a_program_is_good_for_one_memory_order() -> None:
+    def f(x: Any) -> Any:
+        y = x * 1.0
+        return scaled(y, y.ravel())
+
+    program = tg.function(f)
+    for x in (M, np.asfortranarray(M), M, np.repeat(M, 2, 1)[:, ::2].copy()):
+        np.testing.assert_allclose(program(x), f(x), rtol=1e-13)
+
+
+GUESSED = {
+    "columns by a list": lambda x: x[:, [0, 1]],
+    "columns by a mask": lambda x: x[:, np.array([True, False, True])],
+    "the last axis by a list": lambda x: x[..., [0, 2]],
+    "concatenate": lambda x: np.concatenate([x.T, x.T]),
+    "stack": lambda x: np.stack([x.T, x.T]),
+    "sort": lambda x: np.sort(x.T, axis=0),
+    "partition": lambda x: np.partition(x.T, 1, axis=0),
+    "cumsum": lambda x: np.cumsum(x.T, axis=0),
+    "cumprod": lambda x: np.cumprod(x.T, axis=0),
+    "sum": lambda x: np.sum(np.stack([x.T, x.T]).T, axis=2),
+    "roll": lambda x: np.roll(x.T, 1, axis=0),
+    "pad": lambda x: np.pad(x.T, 1),
+    "reflected": lambda x: np.pad(x.T, 1, mode="reflect"),
+    "fft": lambda x: np.fft.fft(x.T, axis=0).real,
+    "qr": lambda x: np.linalg.qr(x + np.eye(3))[0],
+    "svd": lambda x: np.linalg.svd(x + np.eye(3))[0],
+    "windows": lambda x: np.lib.stride_tricks.sliding_window_view(x[0], 2) * 1.0,
+    "einsum": lambda x: np.einsum("ij,jk->ki", x, x),
+    "after a write": lambda x: (y := x.T * 1.0, y.__setitem__(0, 1.0))[0],
+    "of a guess": lambda x: np.zeros_like(np.sort(x.T, axis=0)) + x[:, [0, 1, 2]],
+}
+
+
+@pytest.mark.parametrize("make", GUESSED.values(), ids=GUESSED.keys())
+def test_where_numpys_memory_order_is_not_known_a_flattening_is_not_guessed(
+    make: Callable[[Any], Any],
+) -> None:
+    def refused(f: Callable[[Any], Any]) -> None:
+        for g in (f, tg.function(f)):
+            with pytest.raises(tg.UnsupportedError, match=r"test_regressions_views.*memory order"):
+                tg.grad(g)(M * 0.3)
+
+    def written(x: Any) -> Any:
+        y = make(x)
+        t = y.reshape(-1)
+        t *= 2.0
+        return np.sum(y)
+
+    def raveled(x: Any) -> Any:
+        y = make(x)
+        y.ravel()[:2] = 2.0
+        return np.sum(y)
+
+    def stale(x: Any) -> Any:
+        y = make(x)
+        t = y.ravel()
+        y *= 2.0
+        return np.sum(t)
+
+    def copied(x: Any) -> Any:
+        y = make(x)
+        t = y.ravel().copy()
+        t *= 2.0
+        y[...] = y * 3.0
+        return np.sum(y**2) + np.sum(t) + np.sum(make(x).reshape(-1) ** 2)
+
+    for f in (written, raveled, stale, lambda x: np.sum(make(x).ravel("K") ** 2)):
+        refused(f)
+    refused(lambda x: np.sum(make(x).reshape(-1, order="A") ** 2))
+    value, gradient = tg.value_and_grad(copied)(M * 0.3)
+    np.testing.assert_allclose(value, copied(M * 0.3), rtol=1e-12)
+    np.testing.assert_allclose(gradient, slope_by_differences(copied, M * 0.3), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        np.diagonal,
+        np.diag,
+        lambda y: np.diagonal(y, 1),
+        lambda y: np.diagonal(np.stack([y, y]), 0, 1, 2),
+        lambda y: np.lib.stride_tricks.sliding_window_view(y[0], 2),
+    ],
+)
+def test_diagonals_and_windows_are_read_only(cut: Callable[[Any], Any]) -> None:
+    def f(x: Any) -> Any:
+        y = x * 1.0
+        cut(y)[0] = 5.0
+        return np.sum(y)
+
+    with pytest.raises(ValueError, match="read-only"):
+        f(M)
+    for g in (f, tg.function(f)):
+        with pytest.raises(ValueError, match="read-only"):
+            tg.grad(g)(M)

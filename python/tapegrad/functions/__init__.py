@@ -19,6 +19,7 @@ from tapegrad.functions import (
     indexing,
     joining,
     linalg,
+    memory_order,
     methods,
     nan_reductions,
     padding,
@@ -57,6 +58,7 @@ __all__ = [
     "indexing",
     "joining",
     "linalg",
+    "memory_order",
     "methods",
     "nan_reductions",
     "padding",
@@ -75,4 +77,5 @@ __all__ = [
     "writing",
 ]
 
+memory_order.attach()
 methods.attach()

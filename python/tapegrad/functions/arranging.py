@@ -17,6 +17,7 @@ from tapegrad.functions.operands import (
     axis_of,
     broadcast,
     deliver,
+    gathered_view,
     in_program,
     operand,
     reshaped,
@@ -136,15 +137,16 @@ def _matrix_shape(m: Array) -> tuple[int, int]:
 
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    """A read-only view, as NumPy's."""
     x = operand(a)
     if x.ndim != 2:
-        return moved(lambda p: np.diagonal(p, offset, axis1, axis2), x)
+        return gathered_view(x, np.diagonal(positions(x.shape), offset, axis1, axis2))
     if axis_of(axis1, 2) > axis_of(axis2, 2):
         offset = -offset
     rows, columns = x.shape
     row, column = max(-offset, 0), max(offset, 0)
     length = max(min(rows - row, columns - column), 0)
-    return apply("gather", (x, np.arange(length) * (columns + 1) + row * columns + column))
+    return gathered_view(x, np.arange(length) * (columns + 1) + row * columns + column)
 
 
 @implements(getattr(np.linalg, "diagonal", None))

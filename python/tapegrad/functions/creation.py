@@ -15,6 +15,7 @@ from tapegrad.functions.operands import (
     as_inexact,
     broadcast,
     fresh,
+    guess_order,
     joined,
     like,
     operand,
@@ -30,9 +31,14 @@ __all__ = ["copy", "full_like", "geomspace", "linspace", "logspace"]
 
 def _like(function: Any) -> Any:
     def make(prototype: Any, *args: Any, **kwargs: Any) -> Array:
-        return fresh(function(like(prototype), *args, **kwargs))
+        return _as_uncertain(fresh(function(like(prototype), *args, **kwargs)), prototype)
 
     return make
+
+
+def _as_uncertain(result: Array, prototype: Any) -> Array:
+    guessed = isinstance(prototype, Variable) and prototype._guessed
+    return guess_order(result) if guessed else result
 
 
 for function in (np.zeros_like, np.ones_like, np.empty_like):
@@ -41,7 +47,7 @@ for function in (np.zeros_like, np.ones_like, np.empty_like):
 
 @implements(np.full_like)
 def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Array:
-    result = fresh(np.empty_like(like(a), *args, **kwargs))
+    result = _as_uncertain(fresh(np.empty_like(like(a), *args, **kwargs)), a)
     if isinstance(result, Variable):
         result[...] = operand(fill_value)
     else:
@@ -51,8 +57,14 @@ def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Array:
 
 @implements(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Array:
-    del order, subok
-    return _core.copy(a) if isinstance(a, Variable) else np.array(operand(a))
+    del subok
+    if not isinstance(a, Variable):
+        return np.array(operand(a), order=order)  # type: ignore[call-overload]
+    if order == "F":
+        return _core.copy(a.T).T
+    if order == "A" and a._guessed:
+        return guess_order(_core.copy(a))
+    return _core.copy(a, order == "K" or (order == "A" and like(a).flags.f_contiguous))
 
 
 @implements(np.linspace)

@@ -12,8 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tapegrad._core import apply
-from tapegrad.functions.operands import Array, as_dtype, deliver, operand, result_dtype
+from tapegrad._core import Variable, apply
+from tapegrad.functions.operands import (
+    Array,
+    as_dtype,
+    deliver,
+    guess_order,
+    operand,
+    result_dtype,
+    view,
+)
 from tapegrad.functions.registry import implements, plain
 
 __all__ = ["einsum", "steps"]
@@ -52,9 +60,26 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = False, **kwargs: Any
         common = np.dtype(dtype) if dtype is not None else result_dtype(*values)
         values = [as_dtype(a, common) for a in values]
     shapes = tuple([a.shape for a in values])
-    for op, places, attrs in steps(subscripts, shapes, _frozen(optimize)):
+    todo = steps(subscripts, shapes, _frozen(optimize))
+    if len(values) == 1 and out is None and dtype is None and _only_views(todo):
+        return _viewed(values[0], todo)
+    for op, places, attrs in todo:
         values.append(apply(op, [values[k] for k in places], attrs))
-    return values[-1] if out is None else deliver(values[-1], out, "einsum")
+    return guess_order(values[-1]) if out is None else deliver(values[-1], out, "einsum")
+
+
+def _only_views(todo: list[Step]) -> bool:
+    return all(step.op in ("reshape", "transpose", "slice") for step in todo)
+
+
+def _viewed(x: Array, todo: list[Step]) -> Array:
+    """One operand whose axes are exchanged or walked along a diagonal: a view, as in NumPy."""
+    result = view(x, "transpose", range(x.ndim))
+    for op, _, attrs in todo:
+        result = view(result, op, attrs, "through")
+    if isinstance(result, Variable) and any(step.op == "reshape" for step in todo):
+        result._guess()  # the diagonal may have been cut from a copy
+    return result
 
 
 def _dtype_asked(keywords: dict[str, Any]) -> Any:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tapegrad import errors
-from tapegrad.functions.indexing import moved
+from tapegrad.functions.indexing import positions
 from tapegrad.functions.operands import (
     Array,
     as_dtype,
     as_inexact,
+    gathered_view,
     is_complex,
     operand,
     seen,
@@ -95,4 +96,5 @@ def windows(
             "sliding_window_view(writeable=True) would write through overlapping windows",
             "write to the array itself",
         )
-    return moved(lambda places: sliding_window_view(places, window_shape, axis), x)
+    x = operand(x)
+    return gathered_view(x, sliding_window_view(positions(x.shape), window_shape, axis))

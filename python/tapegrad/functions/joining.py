@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tapegrad._core import apply
+from tapegrad.functions.creation import copy
 from tapegrad.functions.operands import (
     Array,
     as_dtype,
@@ -98,6 +99,8 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Array:
 @implements(np.block)
 def block(arrays: Any) -> Array:
     depth = _depth(arrays)
+    if depth == 0:
+        return copy(arrays)
     ndim = max(depth, *(leaf.ndim for leaf in _blocks(arrays)))
     return _joined_block(arrays, depth, ndim)
 

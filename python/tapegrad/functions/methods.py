@@ -15,6 +15,7 @@ from tapegrad._core import Variable, peek, value
 from tapegrad.functions import (
     arranging,
     choosing,
+    creation,
     elementwise,
     products,
     reductions,
@@ -56,15 +57,14 @@ def matrix_transpose(self: Variable) -> Array:
 
 def flat(self: Variable) -> Array:
     """All elements in a row: it iterates, indexes and assigns like NumPy's `flat`."""
-    return self._view("reshape", (self.size,), True)
+    return self._view("reshape", (self.size,), "flat")
 
 
 # Values -----------------------------------------------------------------------------------------
 
 
 def copy(self: Variable, order: str = "C") -> Array:
-    del order
-    return _core.copy(self)
+    return _core.copy(self) if order == "C" else creation.copy(self, order)
 
 
 def astype(
@@ -75,10 +75,11 @@ def astype(
     subok: bool = True,
     copy: bool = True,
 ) -> Array:
-    del order, subok
+    del subok
     if not np.can_cast(self.dtype, dtype, casting):  # type: ignore[arg-type]
         raise TypeError(f"Cannot cast array from {self.dtype} to {np.dtype(dtype)} by '{casting}'")
-    return elementwise.astype(self, dtype, copy=copy)
+    result = elementwise.astype(self, dtype, copy=copy)
+    return result if order == "K" else creation.copy(result, order)
 
 
 def item(self: Variable, *args: Any) -> Array:
@@ -99,7 +100,8 @@ def tolist(self: Variable) -> Any:
 
 
 def conjugate(self: Variable) -> Array:
-    return np.conjugate(self)
+    """As in NumPy, the value itself if it is real."""
+    return np.conjugate(self) if self.dtype.kind == "c" else self
 
 
 def clip(
@@ -188,9 +190,9 @@ def truncated(x: Variable) -> int:
     return int(x)
 
 
-def deep_copy(x: Variable, memo: Any) -> Array:
-    """`copy.deepcopy(x)`: the same recorded value under a name of its own."""
-    return copy(x)
+def own_copy(x: Variable, memo: Any = None) -> Array:
+    """`copy.copy(x)`, `copy.deepcopy(x)`: the same recorded value under a name of its own."""
+    return copy(x, "K")
 
 
 def contains(x: Variable, item: Any) -> bool:
@@ -212,8 +214,8 @@ def _leaves(name: str, advice: str) -> Callable[..., Any]:
 
 
 METHODS: dict[str, Callable[..., Any]] = {
-    "__copy__": copy,
-    "__deepcopy__": deep_copy,
+    "__copy__": own_copy,
+    "__deepcopy__": own_copy,
     "__format__": formatted,
     "__reversed__": reverse,
     "__round__": rounded,

@@ -162,9 +162,23 @@ def axes_of(axis: Axis, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(normalize_axis_tuple(axis, ndim)))
 
 
-def view(x: Array, op: str, attrs: Sequence[int]) -> Array:
-    """The op as a view that writes through to `x`, as NumPy's views do."""
-    return x._view(op, attrs) if isinstance(x, Variable) else apply(op, (x,), attrs)
+def view(x: Array, op: str, attrs: Sequence[int], how: str = "plain") -> Array:
+    """The op as a view that writes through to `x`, as NumPy's views do. How: a "plain" reshape is a
+    view where it needs no copy, a "ravel" where `x` lies in C order without gaps, and "through"
+    always."""
+    return x._view(op, attrs, how) if isinstance(x, Variable) else apply(op, (x,), attrs)
+
+
+def gathered_view(x: Array, positions: Any) -> Array:
+    """The elements at these positions of the row of all: read-only, and follows `x`."""
+    return x._view("gather", positions) if isinstance(x, Variable) else x.reshape(-1)[positions]
+
+
+def guess_order(result: Array) -> Array:
+    """Notes of a result that NumPy's may lie in memory in another order."""
+    if isinstance(result, Variable) and sum(n > 1 for n in result.shape) > 1:
+        result._guess()
+    return result
 
 
 def reshaped(x: Array, shape: Sequence[int]) -> Array:

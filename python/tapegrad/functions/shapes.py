@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from tapegrad import _core, errors
+from tapegrad._core import Variable
 from tapegrad.functions.operands import (
     Array,
     Axis,
@@ -21,7 +23,6 @@ from tapegrad.functions.operands import (
     reshaped,
     shape_of,
     sliced,
-    transposed,
     view,
 )
 from tapegrad.functions.registry import implements, on_metas
@@ -31,6 +32,7 @@ __all__ = [
     "expand_dims",
     "flip",
     "moveaxis",
+    "ordered",
     "ravel",
     "reshape",
     "squeeze",
@@ -48,18 +50,28 @@ def reshape_view(x: Array, shape: Sequence[int]) -> Array:
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Array:
     x = operand(a)
     target = _full_shape(x, shape)
-    if order in ("F", "A") and x.ndim > 0 and (order == "F" or not _stored_in_rows(x)):
-        return transposed(reshaped(_reversed(x), target[::-1]), range(len(target))[::-1])
-    return reshaped(x, target) if copy else reshape_view(x, target)
+    if copy and isinstance(x, Variable):
+        x = _core.copy(x, order != "C")
+    if order == "F" or (order == "A" and not _stored_in_rows(x)):
+        return _reversed(reshape_view(_reversed(x), target[::-1]))
+    return reshape_view(x, target)
 
 
 def _stored_in_rows(x: Array) -> bool:
-    flags = like(x).flags
+    flags = ordered(x).flags
     return bool(flags.c_contiguous or not flags.f_contiguous)
 
 
+def ordered(x: Array) -> Any:
+    """A plain array of the shape and memory order of `x`; raises UnsupportedError where NumPy's
+    order is not known."""
+    if isinstance(x, Variable) and x._guessed and sum(n > 1 for n in x.shape) > 1:
+        errors.memory_order()
+    return like(x)
+
+
 def _reversed(x: Array) -> Array:
-    return transposed(x, range(x.ndim)[::-1])
+    return view(x, "transpose", range(x.ndim)[::-1])
 
 
 def _full_shape(x: Array, shape: Any) -> tuple[int, ...]:
@@ -78,7 +90,12 @@ def _full_shape(x: Array, shape: Any) -> tuple[int, ...]:
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Array:
     x = operand(a)
-    return reshape(x, (x.size,), "A" if order == "K" else order)
+    if order == "K":
+        strides = ordered(x).strides
+        x = view(x, "transpose", sorted(range(x.ndim), key=lambda k: -abs(strides[k])))
+    elif order == "F" or (order == "A" and not _stored_in_rows(x)):
+        x = _reversed(x)
+    return view(x, "reshape", (x.size,), "ravel")
 
 
 @implements(np.transpose)

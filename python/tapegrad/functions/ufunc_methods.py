@@ -12,6 +12,7 @@ from tapegrad import errors
 from tapegrad._core import Variable, apply
 from tapegrad.functions import reductions
 from tapegrad.functions.indexing import flat_indices
+from tapegrad.functions.memory_order import in_unknown_order_unless_rows
 from tapegrad.functions.operands import (
     Array,
     Axis,
@@ -127,6 +128,7 @@ def _in_turn(name: str, lines: Array) -> Array:
     return result
 
 
+@in_unknown_order_unless_rows
 def accumulate(
     ufunc: np.ufunc, array: Any, axis: int | None = 0, dtype: Any = None, out: Any = None
 ) -> Array:

@@ -205,7 +205,7 @@ def _frexp(x: Array) -> tuple[Array, Array]:
     exponent = np.frexp(value_of(x))[1]
     # Two steps: 2^-exponent alone may overflow.
     half = exponent // 2
-    one = np.ones(np.shape(exponent), x.dtype)
+    one = np.ones_like(exponent, x.dtype)
     return x * np.ldexp(one, -half) * np.ldexp(one, half - exponent), exponent
 
 

@@ -18,7 +18,7 @@ from tapegrad.functions.operands import (
     has_variable,
     reshaped,
 )
-from tapegrad.functions.shapes import reshape_view
+from tapegrad.functions.shapes import ordered, reshape_view
 
 __all__ = [
     "arange",
@@ -118,14 +118,19 @@ asanyarray = asarray
 
 
 def ascontiguousarray(a: Any, dtype: Any = None, **kwargs: Any) -> Array:
-    """np.ascontiguousarray; recorded values have no memory order."""
+    """np.ascontiguousarray: the value itself, or a copy if it lies in another order."""
     result = asarray(a, dtype, "C", **kwargs)
+    if isinstance(result, Variable) and not ordered(result).flags.c_contiguous:
+        result = result.copy()
     return reshaped(result, (1,)) if result.ndim == 0 else result
 
 
 def asfortranarray(a: Any, dtype: Any = None, **kwargs: Any) -> Array:
-    """np.asfortranarray; recorded values have no memory order."""
-    return asarray(a, dtype, "F", **kwargs)
+    """np.asfortranarray: the value itself, or a copy if it lies in another order."""
+    result = asarray(a, dtype, "F", **kwargs)
+    if isinstance(result, Variable) and not ordered(result).flags.f_contiguous:
+        result = result.copy("F")
+    return result
 
 
 def fromiter(iter: Any, dtype: Any, count: int = -1, **kwargs: Any) -> Array:

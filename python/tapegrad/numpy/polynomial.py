@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as _np
 
-from tapegrad.functions.operands import Array, as_inexact, has_variable, operand
+from tapegrad.functions.operands import Array, as_inexact, guess_order, has_variable, operand
 
 __all__ = ["chebyshev", "hermite", "hermite_e", "laguerre", "legendre", "polynomial"]
 
@@ -65,7 +65,7 @@ class _Series:
         if deg < 0:
             raise ValueError("deg must be non-negative")
         x = as_inexact(operand(x))
-        return _np.stack(self.basis(_np.atleast_1d(x), deg), axis=-1)
+        return guess_order(_np.stack(self.basis(_np.atleast_1d(x), deg), axis=-1))
 
     def val(self, x: Any, c: Any, tensor: bool = True) -> Array:
         x, c = as_inexact(operand(x)), _np.atleast_1d(as_inexact(operand(c)))

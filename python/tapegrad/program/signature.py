@@ -69,7 +69,11 @@ def _as_float(leaf: Any) -> Any:
 
 def _dynamic_part(leaf: Any) -> Hashable:
     if isinstance(leaf, ndarray):
-        return (leaf.shape, leaf.dtype.char) if leaf.dtype.kind in "fciub" else None
+        if leaf.dtype.kind not in "fciub":
+            return None
+        # What is a view and what a copy may depend on the memory order.
+        order = () if leaf.flags.c_contiguous else leaf.strides
+        return (leaf.shape, leaf.dtype.char, *order)
     if isinstance(leaf, _NUMBERS) or type(leaf) is Variable:
         return ((), "G" if isinstance(leaf, (complex, np.complexfloating)) else type(leaf))
     return None
@@ -128,10 +132,13 @@ def owned_by(arguments: Arguments, argnum: int) -> list[int]:
 
 
 def is_plain(arguments: Arguments) -> bool:
-    """Positional float64 arrays and floats only: what a FastCall takes."""
+    """Positional float64 arrays in C order and floats only: what a FastCall takes."""
     positional, keywords = arguments.structure.children
     return (
         not keywords.children
         and len(positional.children) == len(arguments.dynamic) == len(arguments.leaves)
-        and all(type(leaf) is float or type(leaf) is ndarray for leaf in arguments.leaves)
+        and all(
+            type(leaf) is float or (type(leaf) is ndarray and leaf.flags.c_contiguous)
+            for leaf in arguments.leaves
+        )
     )

@@ -251,7 +251,7 @@ def record_trace(
         inputs = [tape.input(leaf, keep_dtype=True) for leaf in arguments.dynamic]
         leaves = list(arguments.leaves)
         for place, variable in zip(arguments.places, inputs, strict=True):
-            leaves[place] = _core.copy(variable)
+            leaves[place] = _core.copy(variable, True)
         args, kwargs = arguments.structure.unflatten(leaves)
         found, structure = flatten(f(*args, **kwargs))
         values = [_core.peek(leaf) for leaf in found]

@@ -65,7 +65,7 @@ def _record(f: Callable[..., Any], batch: Batch, i: int) -> One:
         inputs = [tape.input(np.asarray(plain[k]), keep_dtype=True) for k in mapped]
         leaves = list(batch.leaves)
         for k, variable in zip(mapped, inputs, strict=True):
-            leaves[k] = _core.copy(variable)
+            leaves[k] = _core.copy(variable, True)
         args, kwargs = batch.structure.unflatten(leaves)
         found, structure = flatten(f(*args, **kwargs))
         computed = [k for k, leaf in enumerate(found) if type(leaf) is Variable and leaf.recorded]

@@ -89,9 +89,9 @@ class Inputs:
         """
         args = list(self._args)
         if self._structure is LEAF and isinstance(self._argnums, int):
-            args[self._argnums] = _core.copy(self.variables[0])
+            args[self._argnums] = _core.copy(self.variables[0], True)
             return args
-        chosen = self._structure.unflatten([_core.copy(v) for v in self.variables])
+        chosen = self._structure.unflatten([_core.copy(v, True) for v in self.variables])
         if isinstance(self._argnums, int):
             args[self._argnums] = chosen
         else:

@@ -83,7 +83,6 @@ np.tensordot(u, v, 0)
 np.einsum("i,i->", v, w)
 np.einsum("ij,j", x, v)
 np.einsum("aij,ij,j->a", a, x, v)
-np.einsum("ij->ji", x)
 np.einsum("...j,j->...", a, v, optimize=True)
 np.einsum("ij,ij->i", x, np.ones((3, 4)))
 np.reshape(x, (2, 6))
@@ -211,6 +210,7 @@ a[J - 1]
 
 # Other forms of the same functions.
 LONG = """
+np.einsum("ij->ji", x)
 np.sum(x, dtype=float)
 np.sum(x, axis=0, initial=2.0)
 np.sum(x, where=MASK)
