@@ -383,11 +383,15 @@ void refuse_orders(Op op, std::span<const Argument> in) {
 // and views follow their operands exactly as NumPy's do; the others make results in C order, as
 // NumPy's do if the operands are in C order.
 bool guesses_order(Op op, std::span<const Argument> in) {
-  const bool follows = follows_order(op);
-  const std::size_t n = kind_of(op) == OpKind::structured && rules_of(op).update ? 1 : in.size();
-  for (const Argument& a : in.first(n))
-    if (a.value.guessed || (!follows && !a.value.array.contiguous())) return true;
-  return false;
+  const auto in_rows = [](const Argument& a) {
+    return a.value.array.contiguous() && !a.value.guessed;
+  };
+  if (std::ranges::all_of(in, in_rows)) [[likely]]
+    return false;
+  const bool updates = kind_of(op) == OpKind::structured && rules_of(op).update;
+  const auto guessed = [](const Argument& a) { return a.value.guessed; };
+  if (updates) return !in_rows(in[0]);
+  return !follows_order(op) || std::ranges::any_of(in, guessed);
 }
 
 bool has_an_order(const Dims& shape) {
@@ -439,12 +443,11 @@ Value apply_recorded(Op op, std::span<Argument> in, Attrs attrs, const Array* kn
 }  // namespace
 
 Value apply(Op op, std::span<Argument> in, Attrs attrs, const Array* known) {
-  const bool guessed = guesses_order(op, in);
+  if (!guesses_order(op, in)) return apply_recorded(op, in, attrs, known);
   // Where all axes are walked as one there is but one order.
-  const bool cuts =
-      is_view(op) && !(guessed && op == Op::reshape && has_an_order(in[0].value.array.shape()));
+  const bool flattens = op == Op::reshape && has_an_order(in[0].value.array.shape());
   Value out = apply_recorded(op, in, attrs, known);
-  out.guessed = guessed && (cuts || has_an_order(out.array.shape()));
+  out.guessed = (is_view(op) && !flattens) || has_an_order(out.array.shape());
   return out;
 }
 

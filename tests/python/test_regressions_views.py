@@ -392,6 +392,26 @@ def test_a_program_is_good_for_one_memory_order() -> None:
         np.testing.assert_allclose(program(x), f(x), rtol=1e-13)
 
 
+def test_instances_of_a_batch_have_the_memory_order_of_their_rows() -> None:
+    def f(x: Any) -> Any:
+        y = x * 1.0
+        return scaled(y, y.ravel())
+
+    rows = np.arange(24.0).reshape(2, 3, 4) * 0.1
+    mapped = tg.vmap(f)
+    for batch in (rows, rows.swapaxes(1, 2), rows):
+        np.testing.assert_allclose(mapped(batch), [f(one) for one in batch], rtol=1e-13)
+        gradient = tg.grad(lambda x: np.sum(mapped(x)))(batch)
+        order = "C" if batch.flags.c_contiguous else "F"
+        expected = [
+            slope_by_differences(lambda x, order=order: f(np.array(x, order=order)), one)
+            for one in batch
+        ]
+        np.testing.assert_allclose(gradient, expected, atol=1e-6)
+    with pytest.raises(tg.UnsupportedError, match="memory order"):  # instances with gaps
+        tg.vmap(f, in_axes=1)(rows)
+
+
 GUESSED = {
     "columns by a list": lambda x: x[:, [0, 1]],
     "columns by a mask": lambda x: x[:, np.array([True, False, True])],
