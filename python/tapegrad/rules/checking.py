@@ -56,11 +56,11 @@ class _Check:
             moved = call.user_jvp(self.operands, self.values, self.tangents)
             found["jvp"] = _inner(self.weights, moved)
         if rules.vjp is not None:
-            found["vjp"] = self._pulled(self.operands, self.values, self.tangents)
+            found["vjp"] = self.pulled(self.operands, self.values, self.tangents)
         if rules.jacobian is not None:
             moved = call.by_jacobian(self.operands, self.values, self.tangents)
             found["jacobian"] = _inner(self.weights, moved)
-        moved = along(call.raw, self.operands, self.tangents, call.likes(), "central")
+        moved = along(call, self.operands, self.tangents, "central")
         self._compare(found, _inner(self.weights, moved), "of the function")
 
     def _second_order(self) -> None:
@@ -70,15 +70,10 @@ class _Check:
             self.tangents, self.weights, self.values, self.operands, self.active
         )
 
-        def slope(operands: Arrays) -> Arrays:
-            values = self.call.raw([x.copy() for x in operands])
-            return [np.array(self._pulled(operands, values, self.second))]
-
-        likes = [np.zeros(())]
-        moved = along(slope, self.operands, self.tangents, likes, "central")
+        moved = along(_Pulled(self), self.operands, self.tangents, "central")
         self._compare({"hvp": _inner(wanted, curved)}, float(moved[0]), "of the adjoints")
 
-    def _pulled(self, operands: Arrays, values: Arrays, tangents: Arrays) -> float:
+    def pulled(self, operands: Arrays, values: Arrays, tangents: Arrays) -> float:
         adjoints = self.call.pull(joined(self.weights), joined(values), operands, self.active)
         return _inner(adjoints, [t for t in tangents if t is not None])
 
@@ -114,6 +109,21 @@ class _Check:
                     f"custom rule {self.rule.__name__}: its Jacobian is not zero at row "
                     f"{rows[0]}, column {column}, where its sparsity pattern is empty"
                 )
+
+
+class _Pulled:
+    """The number <second, adjoints> as a map of the operands, for differences."""
+
+    def __init__(self, check: _Check) -> None:
+        self.check = check
+        self.name = "the adjoints"
+
+    def raw(self, operands: Arrays) -> Arrays:
+        values = self.check.call.raw([x.copy() for x in operands])
+        return [np.array(self.check.pulled(operands, values, self.check.second))]
+
+    def likes(self) -> Arrays:
+        return [np.zeros(())]
 
 
 def _drawn(rng: np.random.Generator, like: Any) -> Any:

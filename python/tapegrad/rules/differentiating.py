@@ -21,11 +21,16 @@ def differentiate_with(function: Callable[..., Any], method: str = "central") ->
         function: of numbers and arrays, returning numbers, arrays or pytrees of them.
         method: "central" or "forward" differences, by `scipy.differentiate` with its control of
             the error: about 9 digits, with some 10 calls a direction. "complex-step": exact to
-            rounding with one call, for analytic code that computes with complex numbers; further
-            orders by central differences of it. "sympy": `function` is called with SymPy's symbols
-            (arrays of them for arrays), and SymPy differentiates what it returns, to any order.
+            rounding, for analytic code that computes with complex numbers, with one call and two
+            more that check it; further orders by central differences of it. "sympy": `function` is
+            called with SymPy's symbols (arrays of them for arrays), and SymPy differentiates what
+            it returns, to any order.
 
-    Gradients take one direction for each number in the arguments.
+    Gradients take one direction for each number in the arguments. Differences are taken in double
+    precision, also by single precision arguments.
+
+    Raises UnsupportedError from a derivative by the complex step where central differences show
+    that the function is not analytic.
 
     >>> import numpy as np, tapegrad as tg
     >>> f = tg.differentiate_with(lambda x: np.exp(x) / (1 + x), "complex-step")

@@ -3,13 +3,13 @@ step. What `custom_rule(derivatives=...)` and `differentiate_with` come to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
+from tapegrad.rules.complex_step import complex_step, require_analytic
 from tapegrad.rules.derived import by_columns
-from tapegrad.rules.node import Arrays, Mask, Node, Opaque, zeros_like
+from tapegrad.rules.node import Arrays, Mask, Node, Opaque, fitted, zeros_like
 
 METHODS = ("finite-differences", "central", "forward", "complex-step")
 # scipy.differentiate's word for where the points of a difference lie.
@@ -17,11 +17,13 @@ _DIRECTIONS = {"finite-differences": 0, "central": 0, "forward": 1}
 
 
 class Raw(Protocol):
-    """An opaque map that says how it is differentiated."""
+    """An opaque map that may be called at numbers of other dtypes than it has on the tape."""
 
-    method: str
+    name: str
 
     def raw(self, operands: Arrays) -> Arrays: ...
+
+    def likes(self) -> Arrays: ...
 
 
 def differenced(parent: Any, operands: Arrays, tangents: Arrays) -> Arrays:
@@ -49,13 +51,14 @@ class Differenced(Opaque):
         return [zeros_like(x) for x in self.parent.likes()]
 
     def value(self, operands: Arrays) -> Arrays:
-        moved = iter(operands[len(self.moving) :])
-        tangents = [next(moved) if moves else None for moves in self.moving]
-        base = operands[: len(self.moving)]
-        return along(self.parent.raw, base, tangents, self.likes(), self.stepper)
+        found = self.raw(operands)
+        return [fitted(part, like) for part, like in zip(found, self.likes(), strict=True)]
 
     def raw(self, operands: Arrays) -> Arrays:
-        return self.value(operands)
+        """As `value` in double precision, of which a second difference is taken."""
+        moved = iter(operands[len(self.moving) :])
+        tangents = [next(moved) if moves else None for moves in self.moving]
+        return along(self.parent, operands[: len(self.moving)], tangents, self.stepper)
 
     def push(self, operands: Arrays, value: Any, tangents: Arrays) -> Arrays:
         """Linear in the tangents that it takes, so only the base needs a second difference."""
@@ -88,40 +91,23 @@ def pulled(node: Node, cotangent: Any, value: Any, operands: Arrays, active: Mas
     return by_columns(push, split(cotangent, likes), moving)
 
 
-def along(
-    f: Callable[[Arrays], Arrays], base: Arrays, tangents: Arrays, likes: Arrays, method: str
-) -> Arrays:
-    """The derivative of the parts in the direction of the tangents, by differences."""
+def along(f: Raw, base: Arrays, tangents: Arrays, method: str) -> Arrays:
+    """The derivative of the parts in the direction of the tangents, by differences; in double
+    precision, whatever that of the base is."""
+    base = [_doubled(x) for x in base]
     sizes = [float(np.max(np.abs(t), initial=0.0)) for t in tangents if t is not None]
     size = max(sizes, default=0.0)
+    likes = [_doubled(like) for like in f.likes()]
     if size == 0.0 or not np.isfinite(size):
         return [np.full_like(like, 0.0 * size) for like in likes]
-    units = [None if t is None else t / size for t in tangents]
+    units = [None if t is None else _doubled(t) / size for t in tangents]
     with np.errstate(all="ignore"):
         if method == "complex-step":
-            found = _complex_step(f, base, units, likes)
+            found = complex_step(f.raw, base, units, likes)
+            require_analytic(f.name, f.raw, base, units, found)
         else:
-            found = _difference(f, base, units, likes, _DIRECTIONS[method])
+            found = _difference(f.raw, base, units, likes, _DIRECTIONS[method])
     return [size * part for part in found]
-
-
-def _complex_step(f: Any, base: Arrays, units: Arrays, likes: Arrays) -> Arrays:
-    """Im f(x + iht) / h with h so small that h**2 vanishes: exact to rounding for analytic code.
-
-    J. N. Lyness and C. B. Moler, Numerical differentiation of analytic functions, 1967.
-    """
-    h = 1e-100
-    moved = [x.copy() if u is None else x + (1j * h) * u for x, u in zip(base, units, strict=True)]
-    if any(x.dtype.kind == "c" for x in base):
-        raise TypeError("the complex step differentiates functions of real numbers only")
-    found = f(moved)
-    for part, like in zip(found, likes, strict=True):
-        if part.dtype.kind != "c" and like.size and np.issubdtype(part.dtype, np.inexact):
-            raise TypeError(
-                "the complex step needs a function that computes with complex numbers; this one "
-                'returned real ones: use "central"'
-            )
-    return [np.imag(part) / h for part in found]
 
 
 def _difference(f: Any, base: Arrays, units: Arrays, likes: Arrays, direction: int) -> Arrays:
@@ -169,6 +155,11 @@ def _by_scipy(f: Any, count: int, step: float, direction: int) -> np.ndarray[Any
         step /= 10.0  # a pole, or the end of the domain, was too near
     assert best is not None
     return best
+
+
+def _doubled(x: Any) -> Any:
+    """Integers stay what they are."""
+    return x.astype(np.result_type(x, np.float64)) if x.dtype.kind in "fc" else x
 
 
 def _reals(part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

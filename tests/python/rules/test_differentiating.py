@@ -70,3 +70,47 @@ def test_wrong_methods():
         tg.differentiate_with(np.sin, "magic")
     with pytest.raises(TypeError, match="function"):
         tg.differentiate_with(3)
+
+
+@pytest.mark.parametrize("method", ["central", "forward", "complex-step"])
+def test_single_precision_is_differenced_in_double(method):
+    f = tg.differentiate_with(np.sin, method)
+    x = np.float32(0.7)
+    slope = tg.grad(f)(x)
+    assert type(slope) is np.float32 and slope == pytest.approx(np.cos(0.7), rel=2e-7)
+    assert tg.derivative(f, 2)(x) == pytest.approx(-np.sin(0.7), rel=1e-4)
+    many = np.array([0.2, 0.7], np.float32)
+    assert tg.jacobian(f)(many).dtype == np.float32
+    np.testing.assert_allclose(tg.jacobian(f)(many), np.diag(np.cos(many)), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "function, x",
+    [(lambda x: np.vdot(x, x), 2.0), (lambda x: np.abs(x) * x, -2.0), (np.conj, 0.3)],
+)
+def test_the_complex_step_of_what_is_not_analytic_is_refused(function, x):
+    f = tg.differentiate_with(function, "complex-step")
+    with pytest.raises(tg.UnsupportedError, match=r"not analytic(.|\n)*central") as caught:
+        tg.grad(f)(x)
+    assert f.__name__ in str(caught.value)
+    exact = tg.grad(lambda x: np.real(function(x)))(x)
+    assert tg.grad(tg.differentiate_with(function, "central"))(x) == pytest.approx(exact)
+
+
+@pytest.mark.parametrize(
+    "function, x, exact",
+    [
+        (lambda x: x**3, 0.0, 0.0),
+        (lambda x: 1.0 + 1e-20 * x, 1.0, 1e-20),
+        (lambda x: (1e8 + x) - 1e8, 1.0, 1.0),
+        (lambda x: np.sin(1e4 * x), 1.0, 1e4 * math.cos(1e4)),
+        (lambda x: np.sin(1e7 * x), 1.0, 1e7 * math.cos(1e7)),
+        (lambda x: 1.0 / x, 1e-7, -1e14),
+        (lambda x: np.where(x.real > 1.0, 3.0 * x, x), 1.0, 1.0),
+        (np.sqrt, 1e-60, 0.5e30),
+        (np.log, 1e6, 1e-6),
+    ],
+)
+def test_the_complex_step_of_what_is_analytic_is_taken(function, x, exact):
+    found = tg.grad(tg.differentiate_with(function, "complex-step"))(x)
+    assert found == pytest.approx(exact, rel=1e-13)
