@@ -86,7 +86,7 @@ class Run:
     def scalar(self, holomorphic: bool = False) -> list[Variable]:
         """The value as the output of a reverse sweep: nothing if it is constant."""
         output = scalar(self.value, self.f, self.transform, holomorphic)
-        return [output] if type(output) in HANDLES else []
+        return [output] if type(output) in HANDLES and output.active else []
 
     def outputs(self) -> Outputs:
         """The value, a pytree, as outputs of sweeps."""

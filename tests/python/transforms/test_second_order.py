@@ -154,3 +154,14 @@ def test_gauss_newton_is_differentiable():
         return Jv @ Jv
 
     assert np.allclose(tg.grad(quadratic)(x), tg.grad(by_jacobian)(x), rtol=1e-12)
+
+
+def test_a_recorded_value_that_does_not_depend_on_the_arguments():
+    """The gradient of a sum is one: a Variable, but no function of anything."""
+    ones = lambda x: np.sum(tg.vjp(np.sum, x)[1](1.0)[0])
+    x = np.ones(2)
+    assert tg.hvp(ones, (x,), (x,)).tolist() == [0.0, 0.0]
+    assert tg.hessian(ones)(x).tolist() == np.zeros((2, 2)).tolist()
+    assert tg.grad(ones)(x).tolist() == [0.0, 0.0]
+    tg.testing.check_grads(np.sum, (x,), order=3)
+    tg.testing.check_grads(lambda x: 2.0 * x, (x,), order=4)
