@@ -12,7 +12,7 @@ from tapegrad.functions.operands import shape_of
 from tapegrad.pytree import tree_map
 from tapegrad.rules.blame import blamed, place_of
 from tapegrad.rules.node import Arrays, Mask, Opaque
-from tapegrad.rules.trees import for_user, is_differentiable, is_recorded
+from tapegrad.rules.trees import for_user, has_imaginary_part, is_differentiable, is_recorded
 from tapegrad.transforms.outputs import name_of
 
 Hook = Callable[[Any], Any]
@@ -22,7 +22,8 @@ def hook(x: Any, fn: Hook) -> Any:
     """`x` itself; reverse sweeps call `fn` with its adjoint.
 
     `fn` gets the adjoint of `x`, the sum over all uses of what `hook` returned, as an array or
-    number of the shape of `x`. What it returns goes on in its place: None leaves it as it is. It is
+    number of the shape of `x`, which cannot be written to: other parts of the sweep may share its
+    memory. What it returns goes on in its place: None leaves it as it is. It is
     called once in each sweep and for each direction of one, also in the replays of `tg.function`
     and for each instance of a batch; not in forward mode, which has no adjoints.
 
@@ -37,7 +38,8 @@ def hook(x: Any, fn: Hook) -> Any:
 
     Raises:
         TypeError: `fn` is no function.
-        ValueError: in the sweep, if the replacement has another shape.
+        ValueError: in the sweep, if the replacement has another shape or is complex where `x` is
+            real, or if `fn` writes to its argument.
 
     >>> import numpy as np, tapegrad as tg
     >>> tg.grad(lambda x: tg.hook(x, lambda g: 0.5 * g) ** 2)(3.0)
@@ -75,14 +77,25 @@ class _Identity(Opaque):
 
     def pull(self, cotangent: Any, value: Any, operands: Arrays, active: Mask) -> Arrays:
         with blamed(f"{self.name} ({place_of(self.fn)})"):
-            found = self.fn(for_user(cotangent))
+            found = self.fn(for_user(_unwritable(cotangent)))
             if found is None:
                 return [cotangent]
             found = found if is_recorded(found) else np.asarray(found)
             if shape_of(found) != self.like.shape:
-                file, line = self.place
-                raise ValueError(
-                    f"{file}:{line}: {self.name} returned an adjoint of shape {shape_of(found)}, "
-                    f"expected {self.like.shape}"
-                )
+                raise self._fault(f"of shape {shape_of(found)}, expected {self.like.shape}")
+            if has_imaginary_part(found) and self.like.dtype.kind != "c":
+                raise self._fault("that is complex, of a real value")
             return [found]
+
+    def _fault(self, what: str) -> ValueError:
+        file, line = self.place
+        return ValueError(f"{file}:{line}: {self.name} returned an adjoint {what}")
+
+
+def _unwritable(cotangent: Any) -> Any:
+    """What a hook may keep and look at. Variables, for which there is no such thing, are copied."""
+    if is_recorded(cotangent):
+        return cotangent.copy()
+    view = np.asarray(cotangent).view()
+    view.flags.writeable = False
+    return view

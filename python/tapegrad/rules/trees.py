@@ -83,6 +83,11 @@ def is_differentiable(x: Any) -> bool:
     return dtype_of(x) in DIFFERENTIABLE
 
 
+def has_imaginary_part(x: Any) -> bool:
+    """Whether a number would lose something where a real one is meant."""
+    return dtype_of(x).kind == "c" and bool(np.any(np.imag(_core.peek(x)) != 0))
+
+
 def for_user(x: Any) -> Any:
     """A number as the user's function sees it: arrays without axes are NumPy's scalars."""
     return x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x

@@ -111,3 +111,22 @@ def test_errors():
     with pytest.raises(KeyError, match="mine") as raised:
         tg.grad(lambda x: np.sum(tg.hook(x, broken)))(X)
     assert "in the hook broken" in raised.value.__notes__[0]
+
+
+def test_its_argument_cannot_be_written_to():
+    def zeroed(g):
+        g[...] = 0.0
+
+    f = lambda x: np.sum(tg.hook(x, zeroed) ** 2)
+    for derivative in (tg.grad(f), tg.function(f).grad, tg.hessian(f), tg.jacfwd(tg.grad(f))):
+        with pytest.raises(ValueError, match="read-only") as caught:
+            derivative(X)
+        assert "zeroed" in caught.value.__notes__[0]
+    g = lambda x: np.sum(tg.hook(x, lambda g: np.multiply(g, 0.5)) ** 2)
+    np.testing.assert_array_equal(tg.grad(g)(X), X)
+
+
+def test_complex_replacements_of_real_adjoints():
+    with pytest.raises(ValueError, match=r"the hook .*complex, of a real value"):
+        tg.grad(lambda x: tg.hook(x, lambda g: 1j * g) ** 2)(2.0)
+    assert tg.grad(lambda x: tg.hook(x, lambda g: g + 0j) ** 2)(2.0) == 4.0
