@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from tapegrad import _core, errors
-from tapegrad.functions.operands import DIFFERENTIABLE, shape_of
+from tapegrad.functions.operands import DIFFERENTIABLE, is_complex, shape_of
 from tapegrad.rules import derived
 from tapegrad.rules.blame import blamed
+from tapegrad.rules.completing import OpaqueAdjoint, OpaqueTangent, Recorded
 from tapegrad.rules.node import (
     Adjoint,
     Arrays,
@@ -25,7 +26,14 @@ from tapegrad.rules.node import (
 )
 from tapegrad.rules.numeric import differenced
 from tapegrad.rules.second_order import AdjointWithProduct, TangentWithProduct
-from tapegrad.rules.trees import Tree, for_user, is_differentiable, is_number, parted
+from tapegrad.rules.trees import (
+    Tree,
+    for_user,
+    has_imaginary_part,
+    is_differentiable,
+    is_number,
+    parted,
+)
 
 if TYPE_CHECKING:
     from tapegrad.rules.custom import CustomRule
@@ -109,15 +117,25 @@ class Call(Opaque):
     # ---- derivatives
 
     def tangent(self, active: Mask) -> Node:
-        given = self.rule.rules.hvp is not None
-        return self.made(TangentWithProduct if given else Tangent, active)
+        if self.rule.rules.hvp is not None:
+            return self.made(TangentWithProduct, active)
+        return self.made(Tangent if self.rule.derivatives is None else OpaqueTangent, active)
 
     def adjoint(self, active: Mask) -> Node:
-        given = self.rule.rules.hvp is not None
-        return self.made(AdjointWithProduct if given else Adjoint, active)
+        if self.rule.rules.hvp is not None:
+            return self.made(AdjointWithProduct, active)
+        return self.made(Adjoint if self.rule.derivatives is None else OpaqueAdjoint, active)
+
+    def recorded_itself(self) -> Node | None:
+        """The code of a function with a second derivative and nothing that gives the first one."""
+        alone = self.rule.rules.given() == ["hvp"] and self.rule.derivatives is None
+        return self.made(Recorded) if alone else None
 
     def push(self, operands: Arrays, value: Any, tangents: Arrays) -> Arrays:
         rules = self.rule.rules
+        itself = self.recorded_itself()
+        if itself is not None:
+            return itself.push(operands, value, tangents)
         values = split(value, self.likes())
         if rules.jvp is not None:
             return self.user_jvp(operands, values, tangents)
@@ -135,6 +153,9 @@ class Call(Opaque):
 
     def pull(self, cotangent: Any, value: Any, operands: Arrays, active: Mask) -> Arrays:
         rules = self.rule.rules
+        itself = self.recorded_itself()
+        if itself is not None:
+            return itself.pull(cotangent, value, operands, active)
         likes = self.likes()
         values, cotangents = split(value, likes), split(cotangent, likes)
         if rules.vjp is not None:
@@ -230,6 +251,9 @@ class Call(Opaque):
     def _matrix(self, block: Any, value: Any, x: Any) -> Any:
         shape, rows, columns = shape_of(block), derived.size_of(value), derived.size_of(x)
         full = shape_of(value) + shape_of(x)
+        if not (is_complex(value) or is_complex(x)):
+            entries = block.tocoo().data if hasattr(block, "tocoo") else block
+            self._require_real(entries, "jacobian", "a matrix")
         if shape == (rows, columns):
             return block
         if shape != full:
@@ -309,7 +333,15 @@ class Call(Opaque):
             raise self.fault(
                 which, f"returned {what} of shape {shape_of(x)}, expected {shape_of(like)}"
             )
+        # Where the result is complex, the adjoint of a real argument is the real part.
+        projected = which != "jvp" and any(map(is_complex, self.likes()))
+        if not projected and not is_complex(like):
+            self._require_real(x, which, what)
         return fitted(x, like)
+
+    def _require_real(self, x: Any, which: str, what: str) -> None:
+        if has_imaginary_part(x):
+            raise self.fault(which, f"returned {what} that is complex, of what is real")
 
     def blamed(self, which: str) -> Any:
         return blamed(f"the {self.rule.rules.described(which)} of the custom rule {self.name}")

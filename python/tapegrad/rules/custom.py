@@ -84,8 +84,9 @@ class CustomRule:
         `rule(cotangent, value, *args)` gets something like the result, the result and the
         arguments; it returns a tuple with one adjoint for each argument, None where there is none.
         By a complex number z = x + iy the adjoint of a real f is df/dx - i df/dy, so a holomorphic
-        derivative multiplies. Integers in the result have the cotangent None. Returns `rule`, so it
-        may decorate it.
+        derivative multiplies. Of a complex adjoint of a real number the real part counts if the
+        result is complex; if it is real that is an error. Integers in the result have the cotangent
+        None. Returns `rule`, so it may decorate it.
         """
         return self._register("vjp", rule)
 
@@ -102,8 +103,8 @@ class CustomRule:
         """Give the second derivative: how the adjoints of `vjp` change along tangents.
 
         `rule(tangents, cotangent, value, *args)` returns one array for each argument: the product
-        of the Hessian of <cotangent, function> and the tangents. Needs a first derivative besides.
-        Returns `rule`.
+        of the Hessian of <cotangent, function> and the tangents. Where no rule gives the first
+        derivative, it is taken by recording the function, or by `derivatives`. Returns `rule`.
         """
         return self._register("hvp", rule)
 
@@ -291,7 +292,8 @@ def custom_rule(
 
     Register any one of `.vjp`, `.jvp` and `.jacobian` on the result; the others are derived from
     it. A rule in NumPy, or made of other custom rules, is recorded itself for second and higher
-    derivatives; `.hvp` gives the second ones where that is impossible or slow.
+    derivatives; `.hvp` gives the second ones where that is impossible or slow. With `.hvp` alone
+    the function is recorded for the first ones.
 
     Args:
         function: what to call; without it a decorator is returned.
@@ -299,16 +301,18 @@ def custom_rule(
             plain: sizes, names, options. Python integers, booleans, strings and other objects are
             constants in any case.
         nondifferentiable: positions or names of arguments whose derivative is zero by your word.
-        derivatives: how to differentiate without a rule: "finite-differences" (or "central"),
-            "forward" or "complex-step". Without it that raises `tg.UnsupportedError`.
+        derivatives: how to differentiate without a rule, and what rules cannot be recorded:
+            "finite-differences" (or "central"), "forward" or "complex-step". Without it the one
+            raises `tg.UnsupportedError`, the other `tg.DetachedError`.
         sparsity: where the Jacobian of a function of one array may be non-zero: a boolean matrix,
             dense or sparse, of the sizes of result and argument.
 
     Returns:
         A function of the same arguments, with `.vjp`, `.jvp`, `.hvp`, `.jacobian` and `.check`.
 
-    Raises ValueError from a derivative where a rule returns the wrong number of adjoints or the
-    wrong shapes; what the function or a rule raises leaves with a note that names the rule.
+    Raises ValueError from a derivative where a rule returns the wrong number of adjoints, wrong
+    shapes, or complex numbers where function and arguments are real; what the function or a rule
+    raises leaves with a note that names the rule.
 
     >>> import numpy as np, tapegrad as tg
     >>> @tg.custom_rule

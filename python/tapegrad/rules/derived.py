@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tapegrad.functions.operands import dtype_of, shape_of
+from tapegrad.functions.operands import shape_of
 from tapegrad.rules.node import Arrays, fitted, zeros_like
 from tapegrad.transforms import vjp
 
@@ -93,7 +93,3 @@ def _present(blocks: Sequence[Any], tangents: Sequence[Any]) -> Iterator[tuple[A
 
 def size_of(x: Any) -> int:
     return math.prod(shape_of(x))
-
-
-def is_complex(x: Any) -> bool:
-    return dtype_of(x).kind == "c"

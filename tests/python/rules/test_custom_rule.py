@@ -56,7 +56,14 @@ def by_hvp():
     return rule
 
 
-MAKERS = [by_vjp, by_jvp, by_jacobian, by_value, by_hvp]
+def by_hvp_alone():
+    """The first derivative by recording the function, the second as `hvp` says."""
+    rule = tg.custom_rule(lambda x: x**3)
+    rule.hvp(lambda t, g, y, x: (6 * np.asarray(x) * np.asarray(g) * np.asarray(t[0]),))
+    return rule
+
+
+MAKERS = [by_vjp, by_jvp, by_jacobian, by_value, by_hvp, by_hvp_alone]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -117,6 +124,41 @@ def test_third_order(make):
     assert tg.derivative(lambda x: make()(x), 3)(1.7) == pytest.approx(6.0)
     F = tg.function(third)
     assert np.allclose(F(X), 120 * X**3) and np.allclose(F(X + 1), 120 * (X + 1) ** 3)
+
+
+def opaque_rules(which):
+    rule = tg.custom_rule(opaque_cube, derivatives="central")
+    if which == "vjp":
+        rule.vjp(lambda g, y, x: (3 * np.asarray(x) ** 2 * np.asarray(g),))
+    elif which == "jvp":
+        rule.jvp(lambda t, y, x: 3 * np.asarray(x) ** 2 * np.asarray(t[0]))
+    elif which == "jacobian":
+        rule.jacobian(lambda y, x: np.diag(3 * np.asarray(x) ** 2))
+    else:
+        rule.hvp(lambda t, g, y, x: (6 * np.asarray(x) * np.asarray(g) * np.asarray(t[0]),))
+    return rule
+
+
+@pytest.mark.parametrize("which", ["vjp", "jvp", "jacobian", "hvp"])
+def test_differences_of_rules_that_cannot_be_recorded(which):
+    cube = opaque_rules(which)
+    f = lambda x: np.sum(np.sin(cube(x)))
+    plain = lambda x: np.sum(np.sin(x**3))
+    assert np.allclose(tg.grad(f)(X), tg.grad(plain)(X), rtol=1e-9)
+    hessian = tg.hessian(plain)(X)
+    nearly = {"rtol": 1e-6, "atol": 1e-6 * np.max(np.abs(hessian))}
+    for found in (tg.hessian(f)(X), tg.function(f).hessian(X), tg.jacrev(tg.grad(f))(X)):
+        assert np.allclose(found, hessian, **nearly)
+    assert np.allclose(tg.jacfwd(tg.jacfwd(f))(X), hessian, **nearly)
+    batch = np.stack([X, X + 1.0])
+    found = tg.vmap(lambda x: tg.hvp(f)(x, V))(batch)
+    assert np.allclose(found, tg.vmap(lambda x: tg.hvp(plain)(x, V))(batch), rtol=1e-5)
+
+
+def test_rules_that_can_be_recorded_are_not_differenced():
+    rule = tg.custom_rule(opaque_cube, derivatives="central")
+    rule.vjp(lambda g, y, x: (3 * x**2 * g,))
+    assert np.allclose(tg.derivative(rule, 3)(1.7), 6.0, rtol=1e-14)
 
 
 class Pair(NamedTuple):

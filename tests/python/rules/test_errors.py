@@ -30,6 +30,8 @@ WRONG = [
     ("vjp", lambda g, v, x: ((g, g),), "expected"),
     ("jvp", lambda t, v, x: (t[0], t[0]), "expected"),
     ("jvp", lambda t, v, x: t[0][:1], r"the tangent of shape \(1,\), expected \(3,\)"),
+    ("vjp", lambda g, v, x: (2j * g,), "an adjoint that is complex, of what is real"),
+    ("jacobian", lambda v, x: 2j * np.eye(3), "a matrix that is complex"),
     ("jacobian", lambda v, x: np.eye(2), r"returned shape \(2, 2\), expected \(3, 3\)"),
     ("jacobian", lambda v, x: (np.eye(3), None), "returned 2 Jacobians for 1 argument"),
 ]
@@ -123,6 +125,28 @@ def test_no_rule_says_what_to_do():
         tg.custom_rule(np.sin).vjp(3)
     with pytest.raises(ValueError, match="magic"):
         tg.custom_rule(np.sin, derivatives="magic")
+
+
+def test_complex_tangents_of_real_results():
+    with pytest.raises(ValueError, match=r"jvp \(.*the tangent that is complex, of what is real"):
+        tg.jvp(rule_of("jvp", lambda t, v, x: 2j * t[0]), (X,), (X,))
+
+
+def test_complex_adjoints_that_lose_nothing():
+    made = rule_of("vjp", lambda g, v, x: ((2.0 + 0j) * g,))
+    assert np.array_equal(tg.grad(lambda x: np.sum(made(x)))(X), np.full(3, 2.0))
+    turned = tg.custom_rule(lambda x: np.exp(1j * np.asarray(x)))
+    turned.vjp(lambda g, v, x: (1j * v * g,))  # of a complex result the real part counts
+    assert np.allclose(tg.grad(lambda x: np.sum(np.real(turned(x))))(X), -np.sin(X))
+
+
+def test_a_function_with_hvp_alone_that_cannot_be_recorded():
+    made = rule_of("hvp", lambda t, g, v, x: (0.0 * t[0],))
+    with pytest.raises(tg.DetachedError) as caught:
+        tg.grad(lambda x: np.sum(made(x)))(X)
+    assert 'no rule for the first (give vjp, jvp or jacobian, or say derivatives="central")' in (
+        notes_of(caught.value)
+    )
 
 
 def test_a_second_derivative_of_an_opaque_rule_is_refused():
