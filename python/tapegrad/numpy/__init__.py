@@ -22,8 +22,10 @@ import numpy as _np
 from numpy import *  # noqa: F403
 
 # Not `from tapegrad.numpy import`, which would find the one of NumPy that is already here.
+import tapegrad.numpy.fft as fft  # noqa: F401
 import tapegrad.numpy.linalg as linalg  # noqa: F401
 import tapegrad.numpy.polynomial as polynomial  # noqa: F401
+import tapegrad.numpy.random as random  # noqa: F401
 from tapegrad.numpy.arrays import arange as arange
 from tapegrad.numpy.arrays import array as array
 from tapegrad.numpy.arrays import asanyarray as asanyarray

@@ -6,7 +6,17 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["fft", "integrate", "interpolate", "linalg", "signal", "sparse", "special"]
+__all__ = [
+    "fft",
+    "integrate",
+    "interpolate",
+    "linalg",
+    "optimize",
+    "signal",
+    "sparse",
+    "special",
+    "stats",
+]
 
 
 def __getattr__(name: str) -> Any:

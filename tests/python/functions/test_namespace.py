@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from functions.expressions import check_complex, check_derivatives, check_program, check_value
@@ -20,6 +23,7 @@ def test_every_name_of_numpy():
     for name in np.linalg.__all__:
         assert hasattr(tnp.linalg, name), name
     assert tnp.fft.fft is np.fft.fft and tnp.float64 is np.float64
+    assert tnp.random.normal is np.random.normal and tnp.random.mtrand is np.random.mtrand
     with pytest.raises(AttributeError):
         tnp.nothing_of_the_kind
 
@@ -244,3 +248,66 @@ def test_repr():
 def test_methods_that_leave_the_recording(name):
     with pytest.raises(tg.DetachedError, match=name):
         tg.grad(lambda x: getattr(x, name)())(X)
+
+
+IMPORTS = """
+import tapegrad.numpy as np
+import tapegrad.numpy.fft
+import tapegrad.numpy.linalg as npla
+import tapegrad.numpy.random as npr
+from tapegrad.numpy.random import default_rng
+from tapegrad.numpy.linalg import solve
+from tapegrad.numpy import random, linalg, fft
+import tapegrad.scipy
+import tapegrad.scipy.fft
+import tapegrad.scipy.integrate
+import tapegrad.scipy.interpolate
+import tapegrad.scipy.linalg as spla
+import tapegrad.scipy.optimize
+import tapegrad.scipy.signal
+import tapegrad.scipy.sparse
+import tapegrad.scipy.sparse.linalg
+import tapegrad.scipy.special
+from tapegrad.scipy.special import expit, logsumexp
+import tapegrad.scipy.stats
+import tapegrad.scipy.stats as stats
+import tapegrad.scipy.stats.norm as norm
+import tapegrad.scipy.stats.multivariate_normal as mvn
+import tapegrad.scipy.stats.norm
+from tapegrad.scipy.stats import norm, t, gamma
+from tapegrad.scipy.stats.norm import logpdf
+from tapegrad.scipy.integrate import odeint
+from tapegrad.scipy.optimize import minimize
+from tapegrad.stats import norm
+from tapegrad import grad, jacobian, numpy, scipy
+""".strip().splitlines()
+
+IMPORTED_ALONE = """
+import sys
+for line in sys.stdin.read().splitlines():
+    for name in [name for name in sys.modules if name.startswith("tapegrad.")]:
+        if name.startswith(("tapegrad.numpy", "tapegrad.scipy", "tapegrad.stats")):
+            del sys.modules[name]
+    exec(line, {})
+"""
+
+
+def test_the_import_lines_of_other_packages():
+    """Each line in a process that has not imported what it names."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORTED_ALONE],
+        input="\n".join(IMPORTS),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_distributions_imported_as_modules():
+    import tapegrad.scipy.stats.norm as norm
+    from tapegrad.scipy import stats
+    from tapegrad.scipy.stats.norm import logpdf
+
+    assert norm is stats.norm
+    assert tg.grad(norm.logpdf)(1.0, 0.0, 2.0) == tg.grad(logpdf)(1.0, 0.0, 2.0) == -0.25

@@ -10,7 +10,8 @@ Everything else is SciPy's for plain values, and raises UnsupportedError for rec
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, cast
 
 import scipy.stats as _stats
 
@@ -52,6 +53,9 @@ __all__ = [
     "uniform",
     "weibull_min",
 ]
+
+# autograd and JAX have a module for each distribution: `import ....stats.norm as norm`.
+sys.modules.update({f"{__name__}.{name}": cast(Any, globals()[name]) for name in __all__})
 
 
 def __getattr__(name: str) -> Any:
