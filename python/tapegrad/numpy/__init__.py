@@ -16,6 +16,7 @@ recording that recorded values can be assigned to.
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as _np
@@ -63,6 +64,8 @@ for _name, _function in taking_sequences(_np).items():
 
 
 def __getattr__(name: str) -> Any:
+    if name == "special":
+        return importlib.import_module("tapegrad.numpy.special")  # which imports SciPy
     # What `import *` leaves out: submodules, deprecated names, dunder names.
     return getattr(_np, name)
 

@@ -39,6 +39,9 @@ def implement(function: Callable[..., Any], rule: Any = None) -> Any:
         return lambda rule: implement(function, rule)
     if not callable(rule):
         raise TypeError(f"implement: the rule is no function but a {type(rule).__name__}")
+    wrapped = getattr(function, "__wrapped__", None)
+    if isinstance(wrapped, np.ufunc):  # by SciPy, under SCIPY_ARRAY_API=1
+        function = wrapped
     if isinstance(function, np.ufunc):
         if has_rule(function):
             raise ValueError(f"implement: the ufunc {function.__name__} has a rule already")
@@ -48,7 +51,8 @@ def implement(function: Callable[..., Any], rule: Any = None) -> Any:
         name = public_name(function) if callable(function) else repr(function)
         raise TypeError(
             f"implement: {name} does not dispatch on its arguments, so plain calls of it cannot "
-            "be recorded; call the rule itself, or wrap the function in tg.custom_rule"
+            "be recorded. Call the rule itself; for a function of SciPy see whether tapegrad.scipy "
+            "has it, and where there is none wrap the function in tg.custom_rule and call that"
         )
     if function in IMPLEMENTATIONS:
         raise ValueError(f"implement: {public_name(function)} has a rule already")

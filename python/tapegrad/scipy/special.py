@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import scipy.special as _special
 from scipy.special import *  # noqa: F403
 
@@ -21,6 +22,13 @@ from tapegrad.functions.special import polygamma as polygamma
 from tapegrad.functions.special import softmax as softmax
 from tapegrad.functions.special import spherical_jn as spherical_jn
 from tapegrad.functions.special import zeta as zeta
+
+# Under SCIPY_ARRAY_API=1 SciPy wraps its ufuncs in functions that ask the arrays for a namespace,
+# which must be one for all. The ufuncs themselves take plain arrays besides recorded ones.
+for _name in dir(_special):
+    _wrapped = getattr(getattr(_special, _name), "__wrapped__", None)
+    if isinstance(_wrapped, np.ufunc) or (_wrapped and _wrapped is getattr(np, _name, None)):
+        globals()[_name] = _wrapped
 
 
 def __getattr__(name: str) -> Any:

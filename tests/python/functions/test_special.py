@@ -51,6 +51,19 @@ def complement(a, x):
     return mp.gammainc(a, x, mp.inf, regularized=True)
 
 
+def chi2(df, x):
+    return incomplete(df / 2, x / 2)
+
+
+def chi2_complement(df, x):
+    return complement(df / 2, x / 2)
+
+
+def student(df, t):
+    x = t * t / (df + t * t)
+    return (1 + mp.sign(t) * mp.betainc(mp.mpf(1) / 2, df / 2, 0, x, regularized=True)) / 2
+
+
 def beta_incomplete(a, b, x):
     return mp.betainc(a, b, 0, x, regularized=True)
 
@@ -148,6 +161,9 @@ SEVERAL = [
         beta_incomplete,
         [(0.4, 0.6, 0.3), (2.0, 5.0, 1e-3), (2.0, 5.0, 0.3), (90.0, 60.0, 0.55)],
     ),
+    ("chdtr", special.chdtr, chi2, [(3.0, 0.4), (0.7, 5.0)]),
+    ("chdtrc", special.chdtrc, chi2_complement, [(3.0, 0.4), (2.0, 9.0)]),
+    ("stdtr", special.stdtr, student, [(3.0, 0.4), (0.7, -5.0), (9.0, 0.02)]),
     ("betaincc", special.betaincc, beta_complement, [(0.4, 0.6, 0.3), (2.0, 5.0, 0.9)]),
     ("beta", special.beta, mp.beta, [(0.3, 2.0), (40.0, 0.2)]),
     (

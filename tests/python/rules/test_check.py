@@ -118,7 +118,7 @@ def test_implement_a_function_of_numpy():
         tg.implement(np.sum, np.sum)
     with pytest.raises(ValueError, match="sin has a rule"):
         tg.implement(np.sin, np.sin)
-    with pytest.raises(TypeError, match="does not dispatch"):
+    with pytest.raises(TypeError, match=r"does not dispatch.*tapegrad\.scipy.*tg\.custom_rule"):
         tg.implement(special.logsumexp, np.sum)
     with pytest.raises(TypeError, match="function"):
         tg.implement(np.packbits, 3)

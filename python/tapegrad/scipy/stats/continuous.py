@@ -8,6 +8,7 @@ from scipy import special
 
 from tapegrad._core import apply
 from tapegrad.functions.operands import Array, seen, where
+from tapegrad.functions.probabilities import student_t
 from tapegrad.scipy.stats.distribution import Distribution
 
 __all__ = [
@@ -58,30 +59,7 @@ class T(Symmetric):
         return -normaliser - 0.5 * (df + 1.0) * np.log1p(y * y / df)
 
     def _cdf(self, y: Array, *shapes: Array) -> Array:
-        (df,) = shapes
-        square = y * y
-        near = seen(square) < 1e-3 * np.minimum(seen(df), 1.0)
-        away = where(near, 1.0, square)
-        # The tail beyond |y|, through whichever argument is the smaller one.
-        middle = seen(away) < seen(df)
-        low = where(middle, away / (df + away), 0.5)
-        high = where(middle, 0.5, df / (df + away))
-        half = 0.5 * df
-        tail = 0.5 * where(
-            middle, apply("betaincc", (0.5, half, low)), apply("betainc", (half, 0.5, high))
-        )
-        far = where(seen(y) < 0, tail, 1.0 - tail)
-        return where(near, 0.5 + self._series(where(near, y, 0.0), df), far)
-
-    def _series(self, y: Array, df: Array) -> Array:
-        """The integral of the density from 0 to a small y."""
-        ratio = y * y / df
-        term = y * np.exp(self._logpdf(0.0 * y, df))
-        total = term
-        for k in range(1, 7):
-            term = term * ratio * (-(0.5 * (df + 1.0) + (k - 1)) / k)
-            total = total + term / (2 * k + 1)
-        return total
+        return student_t(*shapes, y)
 
 
 class Cauchy(Symmetric):
