@@ -57,7 +57,7 @@ class Program(Function):
         >>> tg.record(lambda x: x[0] ** 2 * np.sin(x[1]), np.ones(2)).to_sympy()
         x_0**2*sin(x_1)
         """
-        from tapegrad.rules.symbolic import program_expressions
+        from tapegrad.rules.sympy_programs import program_expressions
 
         return program_expressions(self, names)
 

@@ -84,3 +84,82 @@ def test_differentiate_with_sympy():
         assert np.allclose(tg.grad(f, k)(1.7, v), tg.grad(plain, k)(1.7, v), rtol=1e-12)
         assert np.allclose(tg.hessian(f, k)(1.7, v), tg.hessian(plain, k)(1.7, v), rtol=1e-12)
         assert np.allclose(tg.function(f).grad(1.7, v, argnums=k), tg.grad(plain, k)(1.7, v))
+
+
+FUNCTIONS = [
+    sympy.polygamma(1, x) + sympy.digamma(x) + sympy.harmonic(x),
+    sympy.factorial(x) * sympy.jn(1, x),
+    sympy.expint(1, x) + sympy.expint(2, x) + sympy.li(x),
+    sympy.hyper([1, 2], [3], x) + sympy.hyper([2], [3], x) + sympy.hyper([0.5], [], x),
+    sympy.elliptic_k(x) + sympy.elliptic_e(x),
+    sympy.Integral(sympy.exp(-(y**2)), (y, 0, x)),
+]
+
+
+@pytest.mark.parametrize("expression", FUNCTIONS)
+def test_special_functions_from_sympy(expression):
+    f = tg.from_sympy(expression)
+    exact = lambda e: float(e.doit().subs(x, 0.4).evalf())
+    assert f(0.4) == pytest.approx(exact(expression), rel=1e-12)
+    assert tg.grad(f)(0.4) == pytest.approx(exact(expression.diff(x)), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        sympy.DiracDelta(x),
+        sympy.Derivative(sympy.besselj(x, y), x),
+        sympy.Integral(sympy.exp(-(x**2)), x),
+        sympy.meijerg([[1], []], [[1], []], x),
+        sympy.Function("unknown")(x),
+    ],
+)
+def test_functions_that_numpy_lacks_are_named(expression):
+    name = type(expression).__name__
+    with pytest.raises(tg.UnsupportedError, match=rf"no function for {name} of SymPy"):
+        tg.from_sympy(expression)
+
+
+def test_parameters_without_a_function_are_named():
+    with pytest.raises(tg.UnsupportedError, match="expint of an order"):
+        tg.from_sympy(sympy.expint(y, x))(0.5, 0.3)
+    with pytest.raises(tg.UnsupportedError, match="hyper with 2 and 2 parameters"):
+        tg.from_sympy(sympy.hyper([1, 2], [3, 4], x))(0.5)
+
+
+def evaluated(found, **at):
+    values = {sympy.Symbol(name, real=True): number for name, number in at.items()}
+    number = lambda part: complex(sympy.sympify(part).subs(values).evalf())
+    return np.vectorize(number, otypes=[complex])(np.asarray(found, dtype=object))
+
+
+def test_complex_intermediates_to_sympy():
+    symbol = sympy.Symbol("x", real=True)
+    found = tg.record(lambda x: np.real(np.exp(1j * x)), 0.3).to_sympy()
+    assert sympy.simplify(found - sympy.cos(symbol)) == 0
+    assert tg.record(lambda x: np.imag(np.exp(1j * x)), 0.3).to_sympy() == sympy.sin(symbol)
+
+    def f(x):
+        z = np.exp(1j * x) * (x + 2j)
+        return np.real(np.conj(z) * z * (1 + 1j)) + np.abs(z) + np.angle(z)
+
+    assert evaluated(tg.record(f, 0.3).to_sympy(), x=0.7) == pytest.approx(f(0.7), rel=1e-14)
+    z = sympy.Symbol("z")  # of a complex input: not a real one
+    assert tg.record(lambda z: np.conj(z) * z, 1j).to_sympy(["z"]) == z * sympy.conjugate(z)
+
+
+STRUCTURES = [
+    lambda x: np.stack([np.stack([x, 2.0 * x]), np.stack([x**2, x])]),
+    lambda x: np.stack([x * np.ones(2), np.array([2.0, 3.0])], axis=1),
+    lambda x: x * (x > 0.5) + (x < 0.9),
+    lambda x: np.where(np.logical_and(x > 0.5, x < 0.9), x, 1.0) * np.sum(x * np.ones(3) > 0.5),
+    lambda x: (x > 0.5).astype(float) + (3.0 * x).astype(int) + (-3.0 * x).astype(int) * x,
+    lambda x: x * x.astype(bool),
+]
+
+
+@pytest.mark.parametrize("f", STRUCTURES)
+def test_structures_and_truth_values_to_sympy(f):
+    found = tg.record(f, 0.7).to_sympy()
+    for at in (0.7, 0.75):
+        np.testing.assert_allclose(evaluated(found, x=at), f(np.float64(at)), rtol=1e-14)
