@@ -112,11 +112,19 @@ def _number(x: Any) -> Any:
     return s.Piecewise((1, s.sympify(x)), (0, True))
 
 
+def _truth(x: Any) -> Any:
+    """What decides a branch: truth values as they are, numbers by not being 0."""
+    s = sympy_module()
+    if isinstance(x, np.bool_):
+        return s.sympify(bool(x))
+    return s.sympify(x) if _is_truth_value(x) else s.Ne(x, 0)
+
+
 def _cast(x: Any, to: int) -> Any:
     """As the op `cast`: to booleans (3), to integers (4), or to numbers with a fraction."""
     s = sympy_module()
     if to == 3:
-        return x if _is_truth_value(x) else s.Ne(x, 0)
+        return _truth(x)
     number = _number(x)
     integer = to != 4 or s.sympify(number).is_integer
     return number if integer else s.sign(number) * s.floor(s.Abs(number))
@@ -178,9 +186,14 @@ _STRUCTURED: dict[str, Callable[[list[Any], list[int]], Any]] = {
     "stop_gradient": lambda x, _: x[0],
 }
 # What leaves truth values as they are, rather than to calculate with them.
-_OF_TRUTH_VALUES = {"where", "logical_and", "logical_or", "logical_not", *_STRUCTURED} - {
-    *("sum", "prod", "cumsum", "cumprod", "matmul")
-}
+_OF_TRUTH_VALUES = {
+    "where",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
+    *_STRUCTURED,
+} - {*("sum", "prod", "cumsum", "cumprod", "matmul")}
 
 
 @functools.cache
@@ -240,10 +253,11 @@ def _formulas() -> dict[str, Callable[..., Any]]:
         "greater_equal": s.Ge,
         "equal": s.Eq,
         "not_equal": s.Ne,
-        "logical_and": s.And,
-        "logical_or": s.Or,
-        "logical_not": s.Not,
-        "where": lambda c, a, b: s.Piecewise((a, s.sympify(c)), (b, True)),
+        "logical_and": lambda x, y: s.And(_truth(x), _truth(y)),
+        "logical_or": lambda x, y: s.Or(_truth(x), _truth(y)),
+        "logical_xor": lambda x, y: s.Xor(_truth(x), _truth(y)),
+        "logical_not": lambda x: s.Not(_truth(x)),
+        "where": lambda c, a, b: s.Piecewise((_number(a), _truth(c)), (_number(b), True)),
     }
 
 

@@ -155,6 +155,9 @@ STRUCTURES = [
     lambda x: np.where(np.logical_and(x > 0.5, x < 0.9), x, 1.0) * np.sum(x * np.ones(3) > 0.5),
     lambda x: (x > 0.5).astype(float) + (3.0 * x).astype(int) + (-3.0 * x).astype(int) * x,
     lambda x: x * x.astype(bool),
+    lambda x: np.where(x, x > 0.5, 0.0) * x + np.where(np.logical_and(x, x > 0.9), 1.0, x),
+    lambda x: x * np.logical_not(x) + np.logical_or(x - x, x > 0.1) * x,
+    lambda x: x * np.logical_xor(x > 0.72, x > 0.1),
 ]
 
 
