@@ -53,7 +53,7 @@ struct Session {
   SourceLines source;
   WatchedArrays watched;
 
-  static constexpr std::int64_t kSmall = 16384;  // bytes
+  static constexpr std::int64_t kSmall = kCopiedBytes;
   // What the tape keeps of a plain array: a copy of a small one, and a large one itself, watched,
   // so that a later write cannot make a derivative wrong in silence. The same again is kept once.
   Array keep(const Array& a);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/iterate.hpp"
+#include "convert.hpp"
 
 namespace tapegrad {
 namespace {
@@ -145,6 +146,7 @@ Watched::Watched(PyObject* object) : object_(object) {
   std::copy_n(PyArray_DIMS(a), n, shape_.data());
   std::copy_n(PyArray_STRIDES(a), n, strides_.data());
   item_ = PyArray_ITEMSIZE(a);
+  typenum_ = PyArray_ISBYTESWAPPED(a) ? NPY_NOTYPE : PyArray_TYPE(a);
   whole_ = checks_are_full();
   fingerprint_ = thorough_hash(data_, shape_, strides_, item_, whole_);
   quick_ = hash_of<kQuick>(data_, shape_, strides_, item_);
@@ -161,6 +163,7 @@ Watched::Watched(Watched&& o) noexcept
       shape_(o.shape_),
       strides_(o.strides_),
       item_(o.item_),
+      typenum_(o.typenum_),
       whole_(o.whole_),
       fingerprint_(o.fingerprint_),
       quick_(o.quick_) {}
@@ -177,9 +180,18 @@ bool Watched::changed() const {
   // A resized array has moved; what was read is gone.
   PyArrayObject* a = as_array(alive.ptr());
   if (PyArray_BYTES(a) != owner_data_ || PyArray_NBYTES(a) != owner_size_) return true;
-  if (checks_are_full())
+  const std::int64_t bytes = shape_.product() * item_;
+  if (bytes > kQuick.whole && is_copied())
+    return std::memcmp(constant.data(), data_, static_cast<std::size_t>(bytes)) != 0;
+  if (checks_are_full() || (bytes > kQuick.whole && bytes <= kCopiedBytes))
     return thorough_hash(data_, shape_, strides_, item_, whole_) != fingerprint_;
   return hash_of<kQuick>(data_, shape_, strides_, item_) != quick_;
+}
+
+// Whether the constant holds the bytes that were read, in their order.
+bool Watched::is_copied() const {
+  return constant && constant.data() != data_ && constant.contiguous() &&
+         typenum_of(constant.dtype()) == typenum_ && is_dense(shape_, strides_, item_);
 }
 
 bool Watched::is_temporary() const {

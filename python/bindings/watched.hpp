@@ -10,6 +10,9 @@
 
 namespace tapegrad {
 
+// Arrays up to this size are copied when they are read, larger ones are referenced.
+inline constexpr std::int64_t kCopiedBytes = 16384;
+
 // A hash of the bytes: of all if it is `whole` or up to 256 KiB, else of 1024 elements.
 std::uint64_t fingerprint(const Array& array, bool whole);
 // A hash that costs less than a microsecond: of all bytes up to 2 KiB, else of 64 elements.
@@ -42,6 +45,7 @@ class Watched {
 
  private:
   friend class WatchedArrays;
+  bool is_copied() const;
 
   PyObject* reference_;  // weak, to the owner
   PyObject* object_;     // borrowed, valid while `constant` refers to its memory
@@ -50,6 +54,7 @@ class Watched {
   char* data_;
   Dims shape_, strides_;
   std::int64_t item_;
+  int typenum_;  // NPY_NOTYPE if the bytes are swapped
   bool whole_;  // the fingerprint is of all bytes
   std::uint64_t fingerprint_, quick_;
 };

@@ -97,7 +97,7 @@ def _names(code: types.CodeType) -> tuple[set[str], set[str]]:
         for instruction in dis.get_instructions(part):
             if instruction.opname.startswith(("STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR")):
                 stored.add(instruction.argval)
-            elif isinstance(instruction.argval, str):
+            elif isinstance(instruction.argval, str) and "_FAST" not in instruction.opname:
                 loaded.add(instruction.argval)
     return loaded, stored - set(code.co_cellvars)
 

@@ -257,3 +257,25 @@ def test_a_small_constant_is_read_as_it_was_at_each_use(n):
         assert F(x) == f(x)
         np.testing.assert_array_equal(F.grad(x), tg.grad(f)(x))
         np.testing.assert_array_equal(tg.vmap(f)(np.stack([x, x + 1])), [f(x), f(x + 1)])
+
+
+@pytest.mark.parametrize("dtype", ["f8", ">f8", "f4", "i8", "u8", "i1", "?", "c16"])
+def test_every_element_of_a_small_constant_is_compared(dtype):
+    for a in np.ones(300, dtype), np.ones((50, 30), dtype)[::2], np.ones(1000, dtype):
+        F = tg.function(lambda x, a=a: np.sum(np.real(a) * x))
+        assert F(2.0) == 2.0 * a.size
+        for k in (1, 7, a.size // 3, a.size - 2):
+            a.flat[k] = 0
+            assert F(2.0) == 2.0 * np.count_nonzero(a)
+        records = F.stats()["records"]
+        assert F(3.0) == 3.0 * np.count_nonzero(a) and F.stats()["records"] == records
+
+
+large = np.zeros(5000)
+
+
+def test_a_local_name_is_no_global():
+    F = tg.function(lambda large: np.sum(large**2))
+    assert F(np.ones(2)) == 2.0
+    large[:] += 1.0
+    assert F(np.ones(2)) == 2.0 and F.stats()["records"] == 1
