@@ -17,6 +17,7 @@ struct BasicKey {
   Dims cut;     // shape after slicing, all axes kept
   Dims result;  // shape with integer axes dropped and new axes added
   bool all_integers = true;
+  bool ellipsis = false;  // what comes out is an array, if one without axes
 };
 
 bool is_integer(PyObject* o) {
@@ -67,6 +68,7 @@ bool parse_key(PyObject* key, const Dims& shape, BasicKey& out) {
     if (item == Py_None) {
       out.result.push_back(1);
     } else if (item == Py_Ellipsis) {
+      out.ellipsis = true;
       std::size_t later = 0;
       for (Py_ssize_t j = i + 1; j < n; ++j) later += items[j] != Py_None;
       take_rest(shape.size() - later);
@@ -348,8 +350,9 @@ PyObject* variable_getitem(PyObject* self, PyObject* key) {
       return new_variable(std::move(taken));
     }
     if (basic.all_integers && basic.result.empty() && !shape.empty()) {
+      const Dims index{flat_index(basic, shape)};
+      if (basic.ellipsis) return new_view(self, Op::item, index, Cut::through);
       Argument in[1] = {{std::move(x), false, true}};
-      const std::int64_t index[] = {flat_index(basic, shape)};
       return new_variable(apply(Op::item, in, index));
     }
     auto cut = py::reinterpret_steal<py::object>(new_view(self, Op::slice, basic.slice));

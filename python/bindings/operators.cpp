@@ -183,7 +183,7 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   return binary<Op::power>(a, b);
 }
 
-// y += z: scalars rebind, as Python's numbers do; arrays are assigned, so that all views see it.
+// y += z: numbers rebind, as Python's do; arrays are assigned, so that all views see it.
 template <auto operation>
 PyObject* in_place(PyObject* a, PyObject* b) {
   PyObject* result = operation(a, b);
@@ -194,7 +194,7 @@ PyObject* in_place(PyObject* a, PyObject* b) {
     if (!is_variable(result)) return holder.release().ptr();
     Variable* v = as_variable(a);
     const Meta m = value_of(v).array.meta();
-    if (m.shape.empty()) return holder.release().ptr();
+    if (m.shape.empty() && !v->alias) return holder.release().ptr();
     Value value = value_of(as_variable(result));
     if (!(value.array.shape() == m.shape))
       throw Error("non-broadcastable output operand with shape " + m.shape.str() +

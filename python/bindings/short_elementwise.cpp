@@ -53,7 +53,9 @@ PyObject* filled_like(PyObject* x, double value) {
   if (!is_differentiable(like.dtype())) return nullptr;
   const Array out = empty_in_order(like.dtype(), like);
   copy_into(Array::full(like.dtype(), {}, value), out);
-  return new_variable({kNoOperand, out, as_variable(x)->guessed && like.ndim() > 1});
+  PyObject* filled = new_variable({kNoOperand, out, as_variable(x)->guessed && like.ndim() > 1});
+  if (filled && like.ndim() == 0) as_variable(filled)->alias = new Alias;  // an array, no number
+  return filled;
 }
 }  // namespace
 

@@ -109,13 +109,16 @@ Value write_through(const Alias& alias, Value parent, Value part) {
     }
     case Op::real:
     case Op::imag: return apply(Op::part_set, in, Dims{alias.op == Op::imag});
+    case Op::item: return apply(Op::item_set, in, alias.attrs);
     default: break;
   }
   ensure(false, "require_writable has been called");
   return {};
 }
 
-bool writes_through(Op op) { return composes(op) || op == Op::real || op == Op::imag; }
+bool writes_through(Op op) {
+  return composes(op) || op == Op::real || op == Op::imag || op == Op::item;
+}
 
 // Before any handle is given up: a refused assignment leaves everything as it was.
 void require_writable(const Variable* v) {

@@ -55,7 +55,7 @@ class Watched {
   Dims shape_, strides_;
   std::int64_t item_;
   int typenum_;  // NPY_NOTYPE if the bytes are swapped
-  bool whole_;  // the fingerprint is of all bytes
+  bool whole_;   // the fingerprint is of all bytes
   std::uint64_t fingerprint_, quick_;
 };
 

@@ -498,3 +498,74 @@ def test_diagonals_and_windows_are_read_only(cut: Callable[[Any], Any]) -> None:
     for g in (f, tg.function(f)):
         with pytest.raises(ValueError, match="read-only"):
             tg.grad(g)(M)
+
+
+def _through_one_element(v):
+    v = v.copy()
+    y = v[0, ...]
+    y += 1.0
+    return np.sum(v) * y
+
+
+def _through_squeeze(v):
+    v = v.copy()
+    y = np.squeeze(v[:1])
+    y *= 3.0
+    return np.sum(v**2)
+
+
+def _follows_its_array(v):
+    v = v.copy()
+    y, z = v[1, ...], v[0:1].reshape(())
+    v[:] *= 2.0
+    z -= y
+    return y * z + v[0]
+
+
+def _sum_kept_in_a_list(v):
+    s = np.zeros_like(v[0])
+    kept = []
+    for q in v:
+        s += q**2
+        kept.append(s)
+    return kept[0] * 1.0
+
+
+def _numbers_rebind(v):
+    kept = []
+    s = v[0]
+    for q in v:
+        s += q**2
+        kept.append(s)
+    return kept[0] + np.sum(v)
+
+
+def _written_by_item(v):
+    y = v.copy()
+    part = y[1, ...]
+    part[()] = v[0] ** 2
+    part[...] += 1.0
+    return np.sum(y**2)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _through_one_element,
+        _through_squeeze,
+        _follows_its_array,
+        _sum_kept_in_a_list,
+        _numbers_rebind,
+        _written_by_item,
+    ],
+)
+def test_arrays_without_axes_are_written_to(f):
+    x = np.array([0.3, 1.2])
+    step = 1e-20
+    slopes = [f(x + step * 1j * unit).imag / step for unit in np.eye(2)]
+    for transform in tg.value_and_grad, lambda f: tg.function(f).value_and_grad:
+        value, gradient = transform(f)(x)
+        np.testing.assert_allclose(value, f(x), 1e-15)
+        np.testing.assert_allclose(gradient, slopes, 1e-14)
+    np.testing.assert_allclose(tg.jacfwd(f)(x), slopes, 1e-14)
+    np.testing.assert_allclose(tg.vmap(f)(np.stack([x, x])), [f(x)] * 2, 1e-15)

@@ -201,7 +201,7 @@ def _spectral_norm(x: Array, ord: Any, row: int, column: int, keepdims: bool) ->
     if ord == "nuc":
         result = total(values, -1)
     elif values.shape[-1]:
-        result = values[..., 0 if ord == 2 else -1]
+        result = values.T[0 if ord == 2 else -1].T
     else:
         result = _largest(values, -1, False) if ord == 2 else amin(values, -1)
     if not keepdims:
