@@ -58,7 +58,7 @@ Passing passing_of(Op op) {
 
 bool may_be_zero(const Tape& tape, Operand factor) {
   if (is_constant(factor)) return tape.constant(factor) == 0;
-  return true;
+  return tape[factor].op != Op::constant || !tape.has_value(factor) || any_zero(tape.value(factor));
 }
 // Not differentiated. A step of what is, as sign(x), may be at its jump where it is zero.
 bool is_fixed(const Frame& f, Operand o) { return !f.depends(o); }
@@ -66,8 +66,9 @@ bool leaves_out(const Frame& f, const Node& n) {
   const Passing p = passing_of(n.op);
   if (p == Passing::shares || p == Passing::picks) return true;
   if (n.op == Op::scale && f.active(n.b)) return true;
-  return is_product(n.op) && ((is_fixed(f, n.a) && may_be_zero(f.tape, n.a)) ||
-                              (is_fixed(f, n.b) && may_be_zero(f.tape, n.b)));
+  const bool product = is_product(n.op) || n.op == Op::matmul;
+  return product && ((is_fixed(f, n.a) && may_be_zero(f.tape, n.a)) ||
+                     (is_fixed(f, n.b) && may_be_zero(f.tape, n.b)));
 }
 
 Term ones(Frame& f, const Meta& m) {
@@ -97,12 +98,19 @@ void count_factors(Frame& f, NodeId id, Term g) {
   const Node n = f.tape[id];
   const MatmulShapes s(f.tape.meta(n.a).shape, f.tape.meta(n.b).shape);
   g = reshape(g, s.out);
-  const auto hand = [&](Operand o, std::int64_t summed, Dims spread, const Dims& own) {
-    if (!f.active(o)) return;
+  const auto add = [&](Operand o, Term t, const Dims& own) {
     const Meta m = f.tape.meta(o);
-    const Term t = broadcast_to(sum(g, Dims{summed}, true), spread);
     f.add(o, reshape(fit(t, {m.dtype, own}), m.shape));
   };
+  const auto hand = [&](Operand o, std::int64_t summed, Dims spread, const Dims& own) {
+    if (f.active(o)) add(o, broadcast_to(sum(g, Dims{summed}, true), spread), own);
+  };
+  // Zeros of a factor that is not differentiated leave out what they meet.
+  const auto met = [&](Operand factor, const Dims& own) {
+    return swap_last_axes(reshape(counted(f.lift(factor)), own));
+  };
+  if (is_fixed(f, n.b)) return add(n.a, matmul(g, met(n.b, s.b)), s.a);
+  if (is_fixed(f, n.a)) return add(n.b, matmul(met(n.a, s.a), g), s.b);
   const Dims batch = leading_axes(s.out, 2);
   const auto rows = static_cast<std::int64_t>(batch.size());  // the axis of the rows
   hand(n.a, rows + 1, with_matrix(batch, s.a[s.a.size() - 2], s.a.back()), s.a);

@@ -341,3 +341,24 @@ def test_singular_values_of_what_is_not_finite(f, value):
     for transform in tg.grad, tg.function:
         with pytest.raises(np.linalg.LinAlgError, match="did not converge"):
             transform(lambda a: np.sum(f(a)))(np.full((3, 3), value))
+
+
+MEETING = np.array([1.0, 0.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: MEETING @ np.sqrt(x),
+        lambda x: np.dot(np.sqrt(x), MEETING),
+        lambda x: np.einsum("i,i->", MEETING, np.sqrt(x)),
+        lambda x: np.sum(np.diag(MEETING) @ np.sqrt(x)),
+        lambda x: np.sum(np.sqrt(x)[None] @ np.diag(MEETING)),
+        lambda x: np.sum(np.stack([np.diag(MEETING)] * 2) @ np.sqrt(x)) / 2.0,
+    ],
+)
+def test_zero_weights_of_a_product_of_matrices_leave_out_what_they_meet(f):
+    x = np.array([4.0, 0.0, 1.0])
+    for mode, gradient in reverse_modes(f).items():
+        if mode != "jacobian of a program":  # in forward mode
+            np.testing.assert_allclose(gradient(x), [0.25, 0.0, 1.0], 1e-14, err_msg=mode)
