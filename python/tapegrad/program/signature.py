@@ -71,12 +71,19 @@ def _dynamic_part(leaf: Any) -> Hashable:
     if isinstance(leaf, ndarray):
         if leaf.dtype.kind not in "fciub":
             return None
-        # What is a view and what a copy may depend on the memory order.
-        order = () if leaf.flags.c_contiguous else leaf.strides
-        return (leaf.shape, leaf.dtype.char, *order)
+        return (leaf.shape, leaf.dtype.char, *_memory_order(leaf))
     if isinstance(leaf, _NUMBERS) or type(leaf) is Variable:
         return ((), "G" if isinstance(leaf, (complex, np.complexfloating)) else type(leaf))
     return None
+
+
+def _memory_order(a: np.ndarray[Any, Any]) -> tuple[int | bool, ...]:
+    """What decides whether a reshape is a view: gaps, and the order of the axes. Not the strides,
+    which differ between columns of tables of different widths."""
+    if a.flags.c_contiguous:
+        return ()
+    axes = sorted(range(a.ndim), key=lambda k: -abs(a.strides[k]))
+    return (a.transpose(axes).flags.c_contiguous, *axes)
 
 
 class ByIdentity:

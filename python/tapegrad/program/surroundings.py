@@ -61,7 +61,7 @@ def _look_into(
     """Notes what a container or an object holds, and what that holds."""
     if type(value) in (list, dict, tuple) and len(value) <= MOST_ITEMS:
         held = list(value.items() if type(value) is dict else enumerate(value))
-        noted = [] if type(value) is tuple else [pair for pair in held if _is_plain(pair[1])]
+        noted = [] if type(value) is tuple else [pair for pair in held if _is_compared(pair[1])]
         container = value
     elif _holds_attributes(value):
         container = value.__dict__
@@ -85,8 +85,9 @@ def _note(found: dict[tuple[int, Any], Reading], container: Any, key: Any, value
         found[id(container), key] = (container, key, value)
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (bool, int, float, complex, str, np.generic, np.ndarray))
+def _is_compared(value: Any) -> bool:
+    plain = (bool, int, float, complex, str, np.generic, np.ndarray)
+    return isinstance(value, (*plain, list, dict, tuple))
 
 
 def _names(code: types.CodeType) -> tuple[set[str], set[str]]:

@@ -193,8 +193,10 @@ class TestSurroundings:
                 model.inner.scale = 0.5
             if k == 6:
                 model.inner.weights[0] = 11.0
+            if k == 7:
+                nested["k"] = (0.0, 13.0)
 
-        for k in range(7):
+        for k in range(8):
             change(k)
             assert F(2.0) == f(2.0) and F.grad(2.0) == f(1.0)
 
@@ -279,3 +281,17 @@ def test_a_local_name_is_no_global():
     assert F(np.ones(2)) == 2.0
     large[:] += 1.0
     assert F(np.ones(2)) == 2.0 and F.stats()["records"] == 1
+
+
+def test_columns_of_tables_of_any_width_are_one_signature():
+    F = tg.function(lambda y: np.sum(np.sin(y) * y))
+    for k in range(1, 9):
+        table = np.arange(4.0 * k).reshape(4, k)
+        F(table[:, -1])
+        F(table[:, ::k])
+    assert F.stats()["records"] <= 4
+    calls = []
+    V = tg.vmap(lambda y: calls.append(1) or np.sum(np.sin(y)), in_axes=1)
+    for k in range(1, 9):
+        V(np.ones((4, k)))
+    assert len(calls) <= 2
