@@ -1,5 +1,7 @@
 #include "base/copy.hpp"
 
+#include <limits>
+
 #include <cstdlib>
 
 #include "base/iterate.hpp"
@@ -161,6 +163,16 @@ Array copy_in_order(const Array& a) {
   if (a.contiguous()) std::memcpy(copy.data(), a.data(), static_cast<std::size_t>(a.nbytes()));
   else copy_into(a, copy);
   return copy;
+}
+
+bool lies_in_rows(const Array& a) {
+  std::int64_t outer = std::numeric_limits<std::int64_t>::max();
+  for (std::size_t d = 0; d < a.shape().size(); ++d) {
+    if (a.shape()[d] == 1) continue;
+    if (a.strides()[d] <= 0 || a.strides()[d] > outer) return false;
+    outer = a.strides()[d];
+  }
+  return true;
 }
 
 }  // namespace tapegrad

@@ -19,4 +19,7 @@ Array empty_in_order(DType dtype, const Array& like);
 // A copy that lies in memory in the order of `a` (NumPy's order 'K').
 Array copy_in_order(const Array& a);
 
+// Whether the axes of `a` are in C order in memory, with gaps or without.
+bool lies_in_rows(const Array& a);
+
 }  // namespace tapegrad

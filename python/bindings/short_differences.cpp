@@ -3,6 +3,7 @@
 // tapegrad.functions does.
 #include <vector>
 
+#include "base/copy.hpp"
 #include "short_arguments.hpp"
 #include "short_ways.hpp"
 
@@ -70,7 +71,7 @@ PyObject* gradient(Given given) {
   const auto along = [&](std::int64_t k) {
     Argument found = slopes(f, given[1] ? &spacing : nullptr, static_cast<std::size_t>(k));
     // NumPy's lies as f does.
-    found.value.guessed |= shape.size() > 1 && !f.value.array.contiguous();
+    found.value.guessed |= shape.size() > 1 && !lies_in_rows(f.value.array);
     return result(std::move(found));
   };
   if (axes.size() == 1) return along(axes[0]);

@@ -2,6 +2,7 @@
 // and record is what the function of the same name in tapegrad.functions does.
 #include <algorithm>
 
+#include "base/copy.hpp"
 #include "short_arguments.hpp"
 #include "short_ways.hpp"
 
@@ -12,9 +13,10 @@ PyObject* dot(Given given) {
   if (!operand_from(given[0], in[0]) || !operand_from(given[1], in[1])) return nullptr;
   const int a = in[0].value.array.ndim(), b = in[1].value.array.ndim();
   if (a > 2 || b > 2) return nullptr;
-  const bool rows = in[0].value.array.contiguous() && in[1].value.array.contiguous();
-  Value product = apply(a == 0 || b == 0 ? Op::multiply : Op::matmul, in, {});
-  product.guessed = product.guessed || (!rows && product.array.ndim() == 2);
+  if (a > 0 && b > 0) return record(Op::matmul, in);
+  Value product = apply(Op::multiply, in, {});
+  product.array = contiguous(product.array);  // NumPy's is in C order
+  product.guessed = false;
   return new_variable(std::move(product));
 }
 

@@ -384,17 +384,20 @@ void refuse_orders(Op op, std::span<const Argument> in) {
 
 // Whether NumPy's result may lie in memory in another order than the one made here. Elementwise ops
 // and views follow their operands exactly as NumPy's do; the others make results in C order, as
-// NumPy's do if the operands are in C order.
+// NumPy's do if the axes of the operands are in C order, and those of products of matrices anyway.
 bool guesses_order(Op op, std::span<const Argument> in) {
-  const auto in_rows = [](const Argument& a) {
+  const auto packed = [](const Argument& a) {
     return a.value.array.contiguous() && !a.value.guessed;
   };
-  if (std::ranges::all_of(in, in_rows)) [[likely]]
+  if (std::ranges::all_of(in, packed)) [[likely]]
     return false;
-  const bool updates = kind_of(op) == OpKind::structured && rules_of(op).update;
   const auto guessed = [](const Argument& a) { return a.value.guessed; };
-  if (updates) return !in_rows(in[0]);
-  return !follows_order(op) || std::ranges::any_of(in, guessed);
+  const auto in_rows = [](const Argument& a) { return lies_in_rows(a.value.array); };
+  const auto flat = [](const Argument& a) { return a.value.array.ndim() <= 2; };
+  if (kind_of(op) == OpKind::structured && rules_of(op).update) return !packed(in[0]);
+  if (op == Op::matmul && std::ranges::all_of(in, flat)) return false;
+  if (std::ranges::any_of(in, guessed)) return true;
+  return !follows_order(op) && !std::ranges::all_of(in, in_rows);
 }
 
 bool has_an_order(const Dims& shape) {

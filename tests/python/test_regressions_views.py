@@ -569,3 +569,40 @@ def test_arrays_without_axes_are_written_to(f):
         np.testing.assert_allclose(gradient, slopes, 1e-14)
     np.testing.assert_allclose(tg.jacfwd(f)(x), slopes, 1e-14)
     np.testing.assert_allclose(tg.vmap(f)(np.stack([x, x])), [f(x)] * 2, 1e-15)
+
+
+def _gram(x):
+    c = x.T @ x
+    c.ravel()[::5] += 0.1
+    return np.sum(c**2)
+
+
+def _stacked_columns(x):
+    y = np.stack([x[:, 0], x[:, 1]], 1).reshape(-1)
+    y[0] = 0.0
+    return np.sum(y**2)
+
+
+def _padded_interior(x):
+    y = np.pad(x[1:-1, 1:-1], 1).ravel()
+    y[0] = x[0, 0]
+    return np.sum(y**2)
+
+
+def _diagonal_of_a_factor(x):
+    lower = np.linalg.cholesky(x.T @ x + np.eye(4))
+    line = lower.reshape(-1)
+    line[::5] = np.log(line[::5])
+    return np.sum(lower)
+
+
+@pytest.mark.parametrize("f", [_gram, _stacked_columns, _padded_interior, _diagonal_of_a_factor])
+def test_flattenings_of_what_is_made_of_slices_and_products_are_written(f):
+    x = np.random.default_rng(3).uniform(1.0, 2.0, (6, 4))
+    value, gradient = tg.value_and_grad(f)(x)
+    np.testing.assert_allclose(value, f(x), 1e-13)
+    h = 1e-6
+    along = np.cos(np.arange(24.0)).reshape(6, 4)
+    np.testing.assert_allclose(
+        np.vdot(gradient, along), (f(x + h * along) - f(x - h * along)) / (2 * h), 1e-6
+    )

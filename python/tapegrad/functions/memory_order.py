@@ -35,6 +35,8 @@ ALWAYS = (
     np.linalg.qr,
     np.linalg.svd,
     np.logspace,
+    np.median,
+    np.nanmedian,
     np.nanpercentile,
     np.nanquantile,
     np.percentile,
@@ -69,8 +71,14 @@ def _in_rows(tree: Any) -> bool:
     if isinstance(tree, (tuple, list)):
         return all(map(_in_rows, tree))
     if isinstance(tree, Variable):
-        return not tree._guessed and bool(tree.ndim < 2 or like(tree).flags.c_contiguous)
-    return not isinstance(tree, np.ndarray) or tree.flags.c_contiguous
+        return not tree._guessed and (tree.ndim < 2 or _lies_in_rows(like(tree)))
+    return not isinstance(tree, np.ndarray) or _lies_in_rows(tree)
+
+
+def _lies_in_rows(a: Any) -> bool:
+    """Whether the axes are in C order in memory, with gaps or without."""
+    strides = [stride for n, stride in zip(a.shape, a.strides, strict=True) if n != 1]
+    return all(s > 0 for s in strides) and strides == sorted(strides, reverse=True)
 
 
 def _noted(result: Any) -> Any:
